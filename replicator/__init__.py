@@ -1,0 +1,1 @@
+"""What replicates, committed rows in order, and checkpoints that flow to the standby."""

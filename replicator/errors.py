@@ -1,0 +1,122 @@
+"""The error tree: one root, and every error says what to do next.
+
+    HadrianError
+    ├── BadInput               a value the user gave cannot be used
+    ├── NodeUnreachable        a DSN does not answer
+    ├── NodeLost               a node that was answering has gone: wait for a takeover, then go on
+    ├── NotPermitted           the role lacks a privilege
+    ├── NotConfigured          the server's settings or version rule the request out
+    ├── SchemaMissing          Hadrian's own tables are absent or older than this program
+    ├── DiskFull               a node has no room left
+    ├── TableUnfit             a table cannot be fed (no key, values that would be missing)
+    ├── FeedBroken             the log can no longer give the rows after a cursor
+    │   └── TimelineForked     the cursor lies past the point where the timeline forked
+    ├── StoreCorrupt           bytes read back do not have the digest they were stored under
+    ├── ArtifactMissing        no such artifact or checkpoint in this database
+    ├── ReplayDiverged         a replayed step did not give the bits its journal recorded
+    └── ProcessFailed          a program Hadrian started (postgres, a trainer) ended in error
+
+`hint` is a command to run or a setting to change; the command line prints it after the message.
+"""
+
+from __future__ import annotations
+
+
+class HadrianError(Exception):
+    """The root: anything Hadrian raises on purpose.
+
+    Args:
+        message: what is wrong, and where, in one line without secrets.
+        hint: what to do about it, one imperative; falls back to the class's own.
+    """
+
+    hint: str = "run the command again with --help"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(" ".join(message.split()))
+        if hint is not None:
+            self.hint = " ".join(hint.split())
+
+
+class BadInput(HadrianError):
+    """A value the user gave cannot be used."""
+
+    hint = "correct the value and run the command again"
+
+
+class NodeUnreachable(HadrianError):
+    """A DSN does not answer."""
+
+    hint = "check host, port and that the server is up (pg_isready)"
+
+
+class NodeLost(HadrianError):
+    """A node that was answering has gone; work may go on once another has taken over."""
+
+    hint = "promote the standby, or start the node again"
+
+
+class NotPermitted(HadrianError):
+    """The role lacks a privilege."""
+
+    hint = "grant the privilege, or connect as another role"
+
+
+class NotConfigured(HadrianError):
+    """The server's settings or version rule the request out."""
+
+    hint = "change the setting named above and restart the server"
+
+
+class SchemaMissing(HadrianError):
+    """Hadrian's own tables are absent or older than this program."""
+
+    hint = "run: hadrian schema install"
+
+
+class DiskFull(HadrianError):
+    """A node has no room left; nothing was half-written."""
+
+    hint = "free or add disk space on the node, then run the command again"
+
+
+class TableUnfit(HadrianError):
+    """A table cannot be fed: rows could not be told apart, or values would be missing."""
+
+    hint = "give the table a primary key and REPLICA IDENTITY FULL"
+
+
+class FeedBroken(HadrianError):
+    """The log can no longer give the rows after a cursor."""
+
+    hint = "create the feed again, and start a new run on it"
+
+
+class TimelineForked(FeedBroken):
+    """The cursor lies past the point where the timeline forked: it has seen what never happened."""
+
+    hint = "resume from a checkpoint taken at or before the fork"
+
+
+class StoreCorrupt(HadrianError):
+    """Bytes read back do not have the digest they were stored under."""
+
+    hint = "restore the artifact's chunks from another node, and check this node's storage"
+
+
+class ArtifactMissing(HadrianError):
+    """No such artifact or checkpoint in this database."""
+
+    hint = "list what is there: hadrian checkpoint list"
+
+
+class ReplayDiverged(HadrianError):
+    """A replayed step did not give the bits its journal recorded."""
+
+    hint = "compare torch version, CPU type and tensor-parallel degree with the machine that ran the step first"
+
+
+class ProcessFailed(HadrianError):
+    """A program Hadrian started ended in error."""
+
+    hint = "read the log named above"

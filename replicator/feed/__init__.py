@@ -1,0 +1,1 @@
+"""Committed rows, each once, in commit order."""

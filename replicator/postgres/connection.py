@@ -1,0 +1,149 @@
+"""Sessions on one node: ordinary ones through SQLAlchemy, replication ones straight through libpq.
+
+Both kinds set the same output format, so that a value has the same text whether a query, COPY or
+logical decoding printed it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from functools import cached_property
+
+import psycopg
+import sqlalchemy
+from psycopg import pq
+from sqlalchemy.engine import URL, make_url
+
+from replicator.errors import BadInput, NodeLost
+from replicator.postgres.errors import connecting, from_driver, translated
+
+CONNECT_TIMEOUT_S = 5
+
+# Text output must not depend on who asks: these decide how dates, intervals, floats and bytea are printed.
+_OUTPUT = "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=1 -c timezone=UTC -c bytea_output=hex"
+
+
+def parse_url(url: str | URL) -> URL:
+    """Return the URL with psycopg 3 as its driver.
+
+    Raises:
+        BadInput: not a PostgreSQL URL.
+    """
+    try:
+        parsed = make_url(url)
+    except sqlalchemy.exc.ArgumentError as error:
+        # The text may hold a password, so it is not repeated.
+        raise BadInput("not a database URL", hint="write it as postgresql://user@host:5432/database") from error
+    if parsed.get_backend_name() != "postgresql":
+        raise BadInput(f"not a PostgreSQL URL: {parsed.render_as_string(hide_password=True)}")
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+class Server:
+    """One PostgreSQL node, by its URL. Connections are made when needed and can be closed together.
+
+    Attributes:
+        url: SQLAlchemy URL; printing it hides the password.
+        where: host, port and database, for messages.
+    """
+
+    def __init__(self, url: str | URL) -> None:
+        self.url = parse_url(url)
+        host = self.url.query.get("host", self.url.host) or "localhost"
+        port = self.url.query.get("port", self.url.port) or 5432
+        self.where = f"{host}:{port}/{self.url.database or ''}"
+
+    @cached_property
+    def engine(self) -> sqlalchemy.Engine:
+        """The pool of ordinary sessions."""
+        return sqlalchemy.create_engine(
+            self.url,
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "options": _OUTPUT, "prepare_threshold": None},
+            pool_size=2,
+        )
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[sqlalchemy.Connection]:
+        """Open a session; what it did is rolled back unless it commits.
+
+        Raises:
+            NodeUnreachable: no answer.
+            NodeLost: it went away in between.
+        """
+        with connecting(self.where):
+            connection = self.engine.connect()
+        try:
+            with translated(self.where):
+                yield connection
+        except NodeLost:
+            connection.invalidate()
+            raise
+        finally:
+            with contextlib.suppress(sqlalchemy.exc.DBAPIError):
+                connection.close()
+
+    @contextlib.contextmanager
+    def begin(self) -> Iterator[sqlalchemy.Connection]:
+        """Open a session and a transaction that commits at the end of the block.
+
+        Raises: as `connect`.
+        """
+        with self.connect() as connection, connection.begin():
+            yield connection
+
+    @contextlib.contextmanager
+    def autocommit(self) -> Iterator[sqlalchemy.Connection]:
+        """Open a session in which every statement is its own transaction. Raises: as `connect`."""
+        with self.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @property
+    def conninfo(self) -> str:
+        """The same address for libpq, password included: never print it."""
+        options = {key: value for key, value in self.url.query.items() if isinstance(value, str)}
+        return psycopg.conninfo.make_conninfo(
+            **{
+                "host": self.url.host,
+                "port": self.url.port,
+                "user": self.url.username,
+                "password": self.url.password,
+                "dbname": self.url.database,
+                "connect_timeout": CONNECT_TIMEOUT_S,
+                "options": _OUTPUT,
+                **options,
+            }
+        )
+
+    def replication(self) -> pq.PGconn:
+        """Open a session that speaks the logical replication protocol.
+
+        The caller finishes it.
+
+        Raises:
+            NodeUnreachable: no answer, or the role may not replicate (libpq passes no SQLSTATE here; the
+                server's own sentence is in the message).
+        """
+        pgconn = pq.PGconn.connect(f"{self.conninfo} replication=database".encode())
+        if pgconn.status != pq.ConnStatus.OK:
+            message = pgconn.error_message.decode(errors="replace").strip().splitlines()[0]
+            pgconn.finish()
+            raise NodeUnreachable(f"{self.where}: {message}")
+        return pgconn
+
+    def close(self) -> None:
+        """Close every pooled session."""
+        if "engine" in self.__dict__:
+            self.engine.dispose()
+
+
+def command(pgconn: pq.PGconn, text: bytes, where: str) -> pq.abc.PGresult:
+    """Run one replication command and return its result.
+
+    Raises:
+        HadrianError: what the server said, through the table of SQLSTATEs.
+    """
+    result = pgconn.exec_(text)
+    if result.status in (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.BAD_RESPONSE):
+        raise from_driver(psycopg.errors.error_from_result(result), where)
+    return result

@@ -1,0 +1,1 @@
+"""Artifacts as content-addressed chunks in the database itself."""

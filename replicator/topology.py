@@ -1,0 +1,37 @@
+"""Who is primary, who follows, and how far behind: values, no engine named."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from replicator.position import Lsn
+
+
+class Role(enum.StrEnum):
+    """What a node does in its pair."""
+
+    PRIMARY = "primary"
+    STANDBY = "standby"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node as it answered just now.
+
+    Attributes:
+        where: its address, for messages.
+        role: primary or standby.
+        timeline: the timeline it writes or replays.
+        lsn: end of its log: written on a primary, replayed on a standby.
+    """
+
+    where: str
+    role: Role
+    timeline: int
+    lsn: Lsn
+
+
+def lag_bytes(primary: Node, standby: Node) -> int:
+    """Return how many bytes of the primary's log the standby has still to replay, at least 0."""
+    return max(0, primary.lsn - standby.lsn)

@@ -1,0 +1,1 @@
+"""The drill: kill the primary under a training run, promote, and prove that nothing was lost."""
