@@ -4,6 +4,7 @@
     ├── BadInput               a value the user gave cannot be used
     ├── NodeUnreachable        a DSN does not answer
     ├── NodeLost               a node that was answering has gone: wait for a takeover, then go on
+    ├── TakeoverTimedOut       no node took over for minutes
     ├── NotPermitted           the role lacks a privilege
     ├── NotConfigured          the server's settings or version rule the request out
     ├── SchemaMissing          Hadrian's own tables are absent or older than this program
@@ -13,6 +14,7 @@
     │   └── TimelineForked     the cursor lies past the point where the timeline forked
     ├── StoreCorrupt           bytes read back do not have the digest they were stored under
     ├── ArtifactMissing        no such artifact or checkpoint in this database
+    ├── AlreadyThere           a name that must be unique is taken
     ├── ReplayDiverged         a replayed step did not give the bits its journal recorded
     └── ProcessFailed          a program Hadrian started (postgres, a trainer) ended in error
 
@@ -54,6 +56,12 @@ class NodeLost(HadrianError):
     """A node that was answering has gone; work may go on once another has taken over."""
 
     hint = "promote the standby, or start the node again"
+
+
+class TakeoverTimedOut(HadrianError):
+    """No node took over for minutes."""
+
+    hint = "promote a standby and start again: the run goes on from its newest checkpoint"
 
 
 class NotPermitted(HadrianError):
@@ -108,6 +116,12 @@ class ArtifactMissing(HadrianError):
     """No such artifact or checkpoint in this database."""
 
     hint = "list what is there: hadrian checkpoint list"
+
+
+class AlreadyThere(HadrianError):
+    """A name that must be unique is taken."""
+
+    hint = "choose another name"
 
 
 class ReplayDiverged(HadrianError):

@@ -15,7 +15,8 @@ import sqlalchemy
 from psycopg import pq
 from sqlalchemy.engine import URL, make_url
 
-from replicator.errors import BadInput, NodeLost
+from replicator import sql
+from replicator.errors import BadInput, NodeLost, NodeUnreachable
 from replicator.postgres.errors import connecting, from_driver, translated
 
 CONNECT_TIMEOUT_S = 5
@@ -130,6 +131,10 @@ class Server:
             pgconn.finish()
             raise NodeUnreachable(f"{self.where}: {message}")
         return pgconn
+
+    def statement(self, name: str) -> sqlalchemy.TextClause:
+        """Return `sql/postgres/<name>.sql`."""
+        return sql.load(f"postgres/{name}")
 
     def close(self) -> None:
         """Close every pooled session."""

@@ -12,6 +12,7 @@ import psycopg
 import sqlalchemy.exc
 
 from replicator.errors import (
+    AlreadyThere,
     BadInput,
     DiskFull,
     HadrianError,
@@ -24,6 +25,7 @@ from replicator.errors import (
 
 # Exact codes first, then classes of two characters.
 _BY_SQLSTATE: dict[str, type[HadrianError]] = {
+    "23505": AlreadyThere,  # unique_violation
     "53100": DiskFull,  # disk_full
     "42501": NotPermitted,  # insufficient_privilege
     "28000": NotPermitted,  # invalid_authorization_specification

@@ -1,0 +1,119 @@
+"""From nothing to a feed: a slot, the rows as they stood where it begins, and the record of both.
+
+The snapshot is kept in the store, so it flows to the standby like a checkpoint, and a run that starts again from
+any cursor reads the same rows. The feed exists once one last transaction has made its snapshot and its record
+exist together; a hand-over that is interrupted leaves a slot that the next attempt drops and chunks without a manifest.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+
+from replicator.errors import AlreadyThere
+from replicator.feed import definition as definitions
+from replicator.feed.definition import Definition
+from replicator.feed.reader import Feed, Row
+from replicator.position import Cursor
+from replicator.postgres import slot as slots
+from replicator.postgres.adapter import PostgresDatabase
+from replicator.postgres.snapshot import open_snapshot
+from replicator.postgres.stream import Stream
+from replicator.store import reader
+from replicator.store.manifest import Blob, Manifest
+from replicator.store.writer import Writer, publish
+
+KIND = "snapshot"
+_ROWS_A_BLOB = 2000
+
+
+def create_feed(
+    name: str,
+    publication: str,
+    *,
+    source: PostgresDatabase,
+    primary: PostgresDatabase,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Definition:
+    """Create a feed: read the snapshot from `source`, keep it on `primary`.
+
+    Args:
+        name: the feed's, lower-case letters, digits and `_`.
+        publication: it must have exactly one table.
+        source: node that gets the slot; a standby from PostgreSQL 16 on.
+        primary: node that takes writes (it may be the same).
+        progress: called with the number of rows kept so far.
+
+    Raises:
+        AlreadyThere: a feed of that name exists.
+        BadInput, TableUnfit, NotConfigured, NotPermitted: as `open_snapshot`.
+        NodeLost, NodeUnreachable, DiskFull: nothing exists; call again.
+    """
+    slot = slots.slot_name(name)
+    if definitions.find(primary, name) is not None:
+        raise AlreadyThere(f"{primary.where} has a feed {name} already", hint="choose another name, or drop it first")
+    with open_snapshot(source, primary, publication, slot) as snapshot:
+        writer = Writer(primary)
+        blobs = []
+        kept = 0
+        for batch in _batches(snapshot.rows):
+            blobs.append(_keep(writer, len(blobs), batch))
+            kept += len(batch)
+            progress(kept)
+        writer.flush()
+        with publish(primary, KIND, name, blobs) as (transaction, artifact_id):
+            definition = Definition(name, publication, slot, snapshot.end, snapshot.timeline, artifact_id)
+            definitions.record(primary, transaction, definition)
+    return definition
+
+
+def _batches(rows: Iterator[dict[str, str | None]]) -> Iterator[list[dict[str, str | None]]]:
+    while batch := list(itertools.islice(rows, _ROWS_A_BLOB)):
+        yield batch
+
+
+def _keep(writer: Writer, number: int, batch: list[dict[str, str | None]]) -> Blob:
+    lines = "".join(f"{json.dumps(row, sort_keys=True)}\n" for row in batch)
+    return writer.put(f"rows/{number:09d}", lines.encode(), {"rows": len(batch)})
+
+
+class KeptSnapshot:
+    """A feed's snapshot in the store."""
+
+    def __init__(self, database: PostgresDatabase, manifest: Manifest) -> None:
+        self._database = database
+        self._manifest = manifest
+
+    def __len__(self) -> int:
+        return sum(blob.attributes["rows"] for blob in self._manifest.blobs)
+
+    def rows(self, start: int) -> Iterator[Row]:
+        """Yield the rows from number `start` on. Raises: StoreCorrupt, NodeLost."""
+        first = 0
+        for blob in self._manifest.blobs:
+            if start < first + blob.attributes["rows"]:
+                lines = reader.read(self._database, blob).decode().splitlines()
+                yield from map(json.loads, lines[max(0, start - first) :])
+            first += blob.attributes["rows"]
+
+
+def open_feed(definition: Definition, *, source: PostgresDatabase, after: Cursor, slot: str | None = None) -> Feed:
+    """Read a feed from a node after a cursor.
+
+    Args:
+        definition: which feed.
+        source: node that has the slot and has replayed the snapshot's artifact.
+        after: where to go on.
+        slot: read another slot that keeps the same rows, instead of the feed's own.
+
+    Raises:
+        ArtifactMissing: the node has not replayed the snapshot yet, or lost it in a takeover.
+    """
+    snapshot = KeptSnapshot(source, reader.manifest(source, definition.snapshot_id))
+    return Feed(
+        definition,
+        snapshot,
+        lambda cursor: Stream(source, slot or definition.slot, definition.publication, cursor),
+        after,
+    )

@@ -1,0 +1,51 @@
+"""Chunks into the store by COPY."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from replicator import sql
+from replicator.errors import AlreadyThere
+from replicator.postgres.connection import Server
+
+_ATTEMPTS = 5
+
+
+def insert(server: Server, chunks: Sequence[tuple[bytes, int, bytes]]) -> None:
+    """Insert (digest, plain bytes, body) in one transaction; chunks that are there already stay.
+
+    Raises:
+        DiskFull, NodeLost, NodeUnreachable: nothing of it was stored.
+    """
+    # In digest order, so that two writers with the same chunks wait for each other and never in a circle.
+    pending = sorted(dict((chunk[0], chunk) for chunk in chunks).values())
+    for attempt in range(_ATTEMPTS):
+        pending = _missing(server, pending)
+        try:
+            _copy(server, pending)
+        except AlreadyThere:
+            # Another rank stored one of them in between; the next look leaves it out.
+            if attempt + 1 == _ATTEMPTS:
+                raise
+        else:
+            return
+
+
+def _missing(server: Server, chunks: list[tuple[bytes, int, bytes]]) -> list[tuple[bytes, int, bytes]]:
+    with server.connect() as connection:
+        digests = [chunk[0] for chunk in chunks]
+        rows = connection.execute(server.statement("store/missing_chunks"), {"digests": digests})
+        wanted = {row.sha256 for row in rows}
+    return [chunk for chunk in chunks if chunk[0] in wanted]
+
+
+def _copy(server: Server, chunks: list[tuple[bytes, int, bytes]]) -> None:
+    if not chunks:
+        return
+    with server.begin() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None  # noqa: S101 - an open SQLAlchemy connection has one
+        with driver.cursor() as cursor, cursor.copy(sql.source("postgres/store/copy_chunks")) as copy:
+            copy.set_types(["bytea", "int4", "bytea"])
+            for chunk in chunks:
+                copy.write_row(chunk)

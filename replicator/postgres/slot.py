@@ -1,0 +1,186 @@
+"""The life of a logical slot, and whether a node may have one at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import select
+import time
+
+from psycopg import pq, sql as pgsql
+
+from replicator import sql
+from replicator.errors import BadInput, FeedBroken, HadrianError, NodeLost, NotConfigured, NotPermitted, TableUnfit
+from replicator.position import Lsn
+from replicator.postgres.connection import Server
+from replicator.postgres.errors import from_driver, translated
+from replicator.schema import Table, TableName
+
+import psycopg
+
+_NAME = re.compile(r"[a-z0-9_]{1,63}")  # what pg_create_logical_replication_slot accepts
+_STANDBY_DECODING = 160000
+_CREATE_TIMEOUT_S = 60
+_NUDGE_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """What decides whether a session may decode the log of a node."""
+
+    version: int
+    in_recovery: bool
+    wal_level: str
+    may_replicate: bool
+    role: str
+
+    def refuse(self, where: str) -> None:
+        """Raise if decoding is ruled out.
+
+        Source: PostgreSQL 18 documentation, 47.2.2 "Replication Slots" (standby decoding needs 16 and
+        wal_level = logical on the primary), 21.2 (REPLICATION attribute).
+
+        Raises:
+            NotConfigured: the server is too old for it, or does not log enough.
+            NotPermitted: the role lacks REPLICATION.
+        """
+        if self.in_recovery and self.version < _STANDBY_DECODING:
+            raise NotConfigured(
+                f"{where} runs PostgreSQL {self.version // 10000}: a standby decodes from 16 on",
+                hint="upgrade the pair to PostgreSQL 16 or newer, or read the feed from the primary",
+            )
+        if self.wal_level != "logical":
+            raise NotConfigured(
+                f"{where}: wal_level is {self.wal_level}, decoding needs logical",
+                hint="set wal_level = logical on the primary and every standby, and restart them",
+            )
+        if not self.may_replicate:
+            raise NotPermitted(
+                f"{where}: role {self.role} lacks REPLICATION", hint=f"run: alter role {self.role} replication"
+            )
+
+
+def check_decoding(server: Server) -> Decoding:
+    """Ask the node whether it may be decoded, and return what it said. Raises: as `Decoding.refuse`."""
+    with server.connect() as connection:
+        row = connection.execute(sql.load("postgres/feed/decoding")).one()
+    decoding = Decoding(**row._mapping)
+    decoding.refuse(server.where)
+    return decoding
+
+
+def published_table(server: Server, publication: str) -> Table:
+    """Return the one table of a publication, if its rows can be fed.
+
+    Raises:
+        BadInput: no such publication, or it has not exactly one table.
+        TableUnfit: no primary key, or values would be missing from the log.
+    """
+    with server.connect() as connection:
+        rows = connection.execute(sql.load("postgres/feed/publication"), {"publication": publication}).all()
+    if len(rows) != 1:
+        raise BadInput(
+            f"{server.where}: publication {publication} has {len(rows)} tables, a feed reads exactly one",
+            hint=f"run on the primary: create publication {publication} for table ...",
+        )
+    row = rows[0]
+    name = TableName(row.schema, row.name)
+    if not row.key:
+        raise TableUnfit(
+            f"{server.where}: table {name} has no primary key, so its rows cannot be told apart",
+            hint=f"run: alter table {name} add primary key (...)",
+        )
+    if row.toastable and row.identity != "f":
+        raise TableUnfit(
+            f"{server.where}: table {name} may store values out of line, and the log omits those an update left alone",
+            hint=f"run: alter table {name} replica identity full",
+        )
+    return Table(name, tuple(row.columns), tuple(row.key), row.row_filter)
+
+
+def slot_name(feed: str) -> str:
+    """Return the slot of a feed.
+
+    Raises:
+        BadInput: the feed's name has characters that a slot's may not have.
+    """
+    if not _NAME.fullmatch(f"hadrian_{feed}"):
+        raise BadInput(f"not a feed name: {feed!r}", hint="use lower-case letters, digits and _, at most 55")
+    return f"hadrian_{feed}"
+
+
+def confirmed(server: Server, slot: str) -> Lsn:
+    """Return the position up to which the slot no longer keeps rows.
+
+    Raises:
+        FeedBroken: no such slot here, or the log it needs is gone.
+    """
+    with server.connect() as connection:
+        row = connection.execute(sql.load("postgres/feed/slot"), {"slot": slot}).one_or_none()
+    if row is None:
+        raise FeedBroken(f"{server.where} has no slot {slot}")
+    if row.lost or row.confirmed is None:
+        raise FeedBroken(f"{server.where}: slot {slot} lost the log it needs")
+    return Lsn(row.confirmed)
+
+
+def exists(server: Server, slot: str) -> bool:
+    """Return whether the node has this logical slot."""
+    with server.connect() as connection:
+        return connection.execute(sql.load("postgres/feed/slot"), {"slot": slot}).one_or_none() is not None
+
+
+def drop(server: Server, slot: str) -> None:
+    """Drop the slot if it is there. Raises: NotConfigured while somebody reads from it."""
+    with server.autocommit() as connection:
+        connection.execute(sql.load("postgres/feed/drop_slot"), {"slot": slot})
+
+
+def copy(server: Server, slot: str, name: str) -> None:
+    """Make a second slot at the first one's position."""
+    with server.autocommit() as connection:
+        connection.execute(sql.load("postgres/feed/copy_slot"), {"slot": slot, "copy": name})
+
+
+def create_exporting(server: Server, pgconn: pq.PGconn, slot: str, nudge: Callable[[], None]) -> tuple[Lsn, str]:
+    """Create the slot and export the snapshot that shows exactly the rows before it.
+
+    On a standby the server waits until a list of running transactions comes through the log; `nudge` makes
+    the primary write one. The snapshot lives as long as `pgconn` does nothing else.
+
+    Args:
+        server: the node, for messages.
+        pgconn: a replication session on it.
+        slot: name of the slot.
+        nudge: called every half second while waiting.
+
+    Returns:
+        The consistent point and the snapshot's name.
+
+    Raises:
+        NotConfigured: a transaction that is still open on the primary kept the server waiting for a minute.
+    """
+    name = pgsql.Identifier(slot).as_bytes(None)
+    pgconn.send_query(b"CREATE_REPLICATION_SLOT %s LOGICAL pgoutput (SNAPSHOT 'export')" % name)
+    deadline = time.monotonic() + _CREATE_TIMEOUT_S
+    with translated(server.where):
+        while pgconn.is_busy():
+            if time.monotonic() > deadline:
+                raise NotConfigured(
+                    f"{server.where}: slot {slot} waits for transactions that are open on the primary",
+                    hint="end the oldest transactions (pg_stat_activity, pg_prepared_xacts), then run this again",
+                )
+            readable, _, _ = select.select([pgconn.socket], [], [], _NUDGE_S)
+            if readable:
+                pgconn.consume_input()
+            else:
+                nudge()
+        result = pgconn.get_result()
+        if result is None or result.status != pq.ExecStatus.TUPLES_OK:
+            raise psycopg.errors.error_from_result(result) if result else NodeLost(f"{server.where} went away")
+        while pgconn.get_result() is not None:
+            pass
+    return Lsn((result.get_value(0, 1) or b"").decode()), (result.get_value(0, 2) or b"").decode()

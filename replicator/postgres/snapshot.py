@@ -1,0 +1,108 @@
+"""A table's rows exactly as they stood where its slot begins."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import LiteralString, cast
+
+from psycopg import sql as pgsql
+
+from replicator import sql
+from replicator.errors import HadrianError
+from replicator.position import Lsn
+from replicator.postgres import slot as slots
+from replicator.postgres import topology
+from replicator.postgres.connection import Server
+from replicator.postgres.errors import translated
+from replicator.schema import Table
+
+_Row = dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An open snapshot.
+
+    Attributes:
+        table: whose rows.
+        end: the slot's consistent point: the stream goes on from here.
+        timeline: of the node it was read on.
+        rows: column to text, in key order; to be read while the snapshot is open.
+    """
+
+    table: Table
+    end: Lsn
+    timeline: int
+    rows: Iterator[_Row]
+
+
+@contextlib.contextmanager
+def open_snapshot(source: Server, primary: Server, publication: str, slot: str) -> Iterator[Snapshot]:
+    """Create the slot on `source` and read the table as of that point; no lock, no pause for writers.
+
+    If the block fails, the slot is dropped again, unless the node has gone.
+
+    Raises:
+        HadrianError: as `slot.check_decoding`, `slot.published_table` and `slot.create_exporting`.
+    """
+    slots.check_decoding(source)
+    table = slots.published_table(source, publication)
+    timeline = topology.look(source).timeline
+    if slots.exists(source, slot):
+        slots.drop(source, slot)  # left by an attempt that was interrupted: no feed refers to it
+    exporter = source.replication()
+    try:
+        end, snapshot = slots.create_exporting(source, exporter, slot, lambda: _nudge(primary))
+        try:
+            with source.connect() as connection:
+                driver = connection.connection.driver_connection
+                assert driver is not None  # noqa: S101 - an open SQLAlchemy connection has one
+                with driver.transaction(), driver.cursor() as cursor, translated(source.where):
+                    cursor.execute("set transaction isolation level repeatable read, read only")
+                    cursor.execute(pgsql.SQL("set transaction snapshot {}").format(pgsql.Literal(snapshot)))
+                    with cursor.copy(_copy_statement(table)) as copy:
+                        rows = (dict(zip(table.columns, row, strict=True)) for row in copy.rows())
+                        yield Snapshot(table, end, timeline, rows)
+        except BaseException:
+            with contextlib.suppress(HadrianError):
+                exporter.finish()
+                slots.drop(source, slot)
+            raise
+    finally:
+        exporter.finish()
+
+
+def _nudge(primary: Server) -> None:
+    # Without the privilege one waits for the background writer, which does it every 15 s.
+    with contextlib.suppress(HadrianError), primary.autocommit() as connection:
+        connection.execute(sql.load("postgres/feed/log_standby_snapshot"))
+
+
+def _copy_statement(table: Table) -> pgsql.Composed:
+    # The filter is the server's own text from its catalog, not a user's.
+    where = pgsql.SQL(" where ") + pgsql.SQL(cast(LiteralString, table.row_filter)) if table.row_filter else None
+    return pgsql.SQL("copy (select {columns} from {table}{where} order by {key}) to stdout").format(
+        columns=pgsql.SQL(", ").join(map(pgsql.Identifier, table.columns)),
+        table=pgsql.Identifier(table.name.schema, table.name.name),
+        where=where or pgsql.SQL(""),
+        key=pgsql.SQL(", ").join(map(pgsql.Identifier, table.key)),
+    )
+
+
+def read_published(server: Server, publication: str, limit: int) -> list[_Row]:
+    """Return the first rows of a publication's table in key order, as they are now.
+
+    Raises:
+        BadInput, TableUnfit: as `slot.published_table`.
+    """
+    table = slots.published_table(server, publication)
+    with server.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None  # noqa: S101 - an open SQLAlchemy connection has one
+        with driver.cursor() as cursor, cursor.copy(_copy_statement(table)) as copy:
+            rows = [dict(zip(table.columns, row, strict=True)) for _, row in zip(range(limit), copy.rows())]
+            for _ in copy:  # COPY must be read to its end
+                pass
+    return rows

@@ -1,0 +1,98 @@
+"""From messages to changes, each with the cursor right behind it: pure, no connection.
+
+A change is held back until the next message shows whether it was its transaction's last, because the cursor
+behind a last change is the end of the transaction, and the same point must have one name only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from replicator.change import Change, Op
+from replicator.errors import FeedBroken, TableUnfit
+from replicator.position import Cursor
+from replicator.postgres.pgoutput import (
+    Begin,
+    Commit,
+    Delete,
+    Ignored,
+    Insert,
+    Message,
+    Relation,
+    Truncate,
+    Tuple,
+    Unchanged,
+    Update,
+)
+
+
+class Transactions:
+    """Turns a stream's messages into the changes that follow a cursor.
+
+    Args:
+        after: where the reader left off; the first `after.seq` changes of the first transaction that ends
+            behind it are passed over.
+        timeline: the timeline the stream is read from.
+    """
+
+    def __init__(self, after: Cursor, timeline: int) -> None:
+        self._done = after.lsn
+        self._skip = after.seq
+        self._timeline = timeline
+        self._relations: dict[int, Relation] = {}
+        self._seq = 0
+        self._held: tuple[Op, Mapping[str, str | None]] | None = None
+
+    def take(self, message: Message) -> Iterator[Change]:
+        """Yield the changes that this message completes: none or one.
+
+        Raises:
+            FeedBroken: the message does not fit what came before.
+            TableUnfit: the update left out a TOASTed value, and no old row supplies it.
+        """
+        match message:
+            case Relation():
+                self._relations[message.oid] = message
+            case Begin():
+                self._seq = 0
+            case Commit():
+                yield from self._release(Cursor(message.end_lsn, 0, self._timeline))
+                self._done, self._skip = message.end_lsn, 0
+            case Ignored():
+                pass
+            case _:
+                yield from self._release(Cursor(self._done, self._seq, self._timeline))
+                self._held = self._change(message)
+                self._seq += 1
+
+    def _release(self, after: Cursor) -> Iterator[Change]:
+        held, self._held = self._held, None
+        if held is not None and self._seq > self._skip:
+            yield Change(*held, after)
+
+    def _change(self, message: Insert | Update | Delete | Truncate) -> tuple[Op, Mapping[str, str | None]]:
+        match message:
+            case Insert():
+                return Op.INSERT, self._row(message.oid, message.new, None)
+            case Update():
+                return Op.UPDATE, self._row(message.oid, message.new, message.old)
+            case Delete():
+                return Op.DELETE, self._row(message.oid, message.old, None)
+            case Truncate():
+                return Op.TRUNCATE, {}
+
+    def _row(self, oid: int, new: Tuple, old: Tuple | None) -> dict[str, str | None]:
+        relation = self._relations.get(oid)
+        if relation is None or len(relation.columns) != len(new):
+            raise FeedBroken(f"a row of relation {oid} came without a description that fits it")
+        row: dict[str, str | None] = {}
+        for index, (column, value) in enumerate(zip(relation.columns, new, strict=True)):
+            known = old[index] if value is Unchanged.TOAST and old is not None else value
+            if known is Unchanged.TOAST:
+                raise TableUnfit(
+                    f"{relation.schema}.{relation.name}: an update left {column} unchanged and the log does not hold it",
+                    hint=f"run: alter table {relation.schema}.{relation.name} replica identity full",
+                )
+            row[column] = known
+        return row
+

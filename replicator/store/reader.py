@@ -1,0 +1,68 @@
+"""Artifacts back out: every byte is checked against its digest before anyone sees it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from replicator.database import Database
+from replicator.errors import ArtifactMissing, StoreCorrupt
+from replicator.store import codec
+from replicator.store.manifest import Blob, Manifest
+
+_BATCH_CHUNKS = 8
+
+
+def manifest(database: Database, artifact_id: int) -> Manifest:
+    """Return an artifact's manifest.
+
+    Raises:
+        ArtifactMissing: no artifact has that id here.
+        StoreCorrupt: the text is not what was stored.
+    """
+    with database.connect() as connection:
+        row = connection.execute(
+            database.statement("store/find_artifact"), {"artifact_id": artifact_id}
+        ).one_or_none()
+    if row is None:
+        raise ArtifactMissing(f"{database.where} has no artifact {artifact_id}")
+    return Manifest.from_json(row.manifest, bytes(row.sha256))
+
+
+def pieces(database: Database, blob: Blob) -> Iterator[bytes]:
+    """Yield the blob's plain pieces in order, a few chunks a round trip.
+
+    Raises:
+        StoreCorrupt: a chunk is absent or its bytes do not have its digest.
+    """
+    with database.connect() as connection:
+        for start in range(0, len(blob.chunks), _BATCH_CHUNKS):
+            wanted = blob.chunks[start : start + _BATCH_CHUNKS]
+            rows = connection.execute(database.statement("store/read_chunks"), {"digests": list(set(wanted))})
+            found = {bytes(row.sha256): (row.plain_bytes, bytes(row.body)) for row in rows}
+            for index, digest in enumerate(wanted, start):
+                yield _checked(database.where, blob, index, digest, found)
+
+
+def _checked(
+    where: str, blob: Blob, index: int, digest: bytes, found: dict[bytes, tuple[int, bytes]]
+) -> bytes:
+    if digest not in found:
+        raise StoreCorrupt(f"{where}: chunk {digest.hex()} of {blob.name} is absent")
+    plain_bytes, body = found[digest]
+    if plain_bytes != blob.piece_bytes(index):
+        raise StoreCorrupt(f"{where}: chunk {digest.hex()} of {blob.name} has {plain_bytes} bytes, not {blob.piece_bytes(index)}")
+    plain = codec.decode(body, plain_bytes)
+    if hashlib.sha256(plain).digest() != digest:
+        raise StoreCorrupt(f"{where}: chunk {digest.hex()} of {blob.name} does not have its digest")
+    return plain
+
+
+def read(database: Database, blob: Blob) -> bytearray:
+    """Return the whole blob. Raises: as `pieces`."""
+    content = bytearray(blob.size)
+    offset = 0
+    for piece in pieces(database, blob):
+        content[offset : offset + len(piece)] = piece
+        offset += len(piece)
+    return content

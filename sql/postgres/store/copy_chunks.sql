@@ -1,0 +1,5 @@
+-- Takes in chunks as one stream.
+-- Parameters: none; rows of (sha256 bytea, plain_bytes integer, body bytea) follow in COPY's binary format.
+-- Columns: none.
+-- Since: PostgreSQL 9.0. Privilege: insert on hadrian.chunk.
+copy hadrian.chunk (sha256, plain_bytes, body) from stdin (format binary)

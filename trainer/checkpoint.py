@@ -1,0 +1,290 @@
+"""Torch's distributed checkpoint, with the store as its storage.
+
+Each rank sends the shards that DCP's plan gives it as blobs; the coordinator then makes the artifact exist in one
+transaction with the cursor. What a shard is (dtype, global shape, offset, size) stands in its blob's attributes as
+plain JSON, so nothing is pickled when a checkpoint is written and nothing is unpickled when it is read.
+
+Source of the calls and their order: torch.distributed.checkpoint.storage, StorageWriter and StorageReader.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.distributed.checkpoint as dcp
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.metadata import (
+    ChunkStorageMetadata,
+    Metadata,
+    MetadataIndex,
+    StorageMeta,
+    TensorProperties,
+    TensorStorageMetadata,
+)
+from torch.distributed.checkpoint.planner import (
+    LoadPlan,
+    LoadPlanner,
+    ReadItem,
+    SavePlan,
+    SavePlanner,
+    WriteItem,
+    WriteItemType,
+)
+from torch.distributed.checkpoint.storage import StorageReader, StorageWriter, WriteResult
+from torch.futures import Future
+
+from replicator.database import Database
+from replicator.errors import HadrianError, StoreCorrupt
+from replicator.position import Cursor
+from replicator.store import checkpoints, reader
+from replicator.store.manifest import Blob
+from replicator.store.writer import Writer, Written, publish
+
+# A dtype read from a database is looked up here, never evaluated.
+_DTYPES = {
+    str(dtype).removeprefix("torch."): dtype
+    for dtype in (
+        torch.float64, torch.float32, torch.float16, torch.bfloat16,
+        torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool,
+    )
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Target:
+    """Where a checkpoint goes and what it means.
+
+    Attributes:
+        database: the primary.
+        run, step: whose state, after how many steps.
+        cursor: everything before it has been trained on.
+    """
+
+    database: Database
+    run: str
+    step: int
+    cursor: Cursor
+
+
+def save(tensors: Mapping[str, torch.Tensor], target: Target) -> Written:
+    """Store a checkpoint; every rank must call it.
+
+    Returns:
+        What this rank sent.
+
+    Raises:
+        HadrianError: on every rank alike; the checkpoint does not exist (or its commit is in doubt).
+    """
+    writer = _StoreWriter(target)
+    _unwrapped(lambda: dcp.save(dict(tensors), storage_writer=writer))
+    return writer.written
+
+
+def load(tensors: Mapping[str, torch.Tensor], database: Database, artifact_id: int) -> None:
+    """Load a checkpoint into these tensors, in place; every rank must call it. Resharding is DCP's own.
+
+    Raises:
+        HadrianError: on every rank alike; the tensors' content is then undefined.
+    """
+    _unwrapped(lambda: dcp.load(dict(tensors), storage_reader=_StoreReader(database, artifact_id)))
+
+
+def _unwrapped(call: Any) -> None:
+    try:
+        call()
+    except CheckpointException as error:
+        causes = [failure[0] for _, failure in sorted(error.failures.items())]
+        for cause in causes:
+            if isinstance(cause, HadrianError):
+                raise cause from error
+        raise
+
+
+class _StoreWriter(StorageWriter):
+    """1) reset, set_up, prepare_local_plan (all ranks) 2) prepare_global_plan (coordinator) 3) write_data (all) 4) finish (coordinator)."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__()
+        self._target = target
+        self.written = Written()
+
+    def reset(self, checkpoint_id: Any = None) -> None:
+        """Nothing is kept between checkpoints."""
+
+    def set_up_storage_writer(self, is_coordinator: bool, *args: Any, **kwargs: Any) -> None:
+        """Nothing to set up."""
+
+    def prepare_local_plan(self, plan: SavePlan) -> SavePlan:
+        """Take the plan as it is."""
+        return plan
+
+    def prepare_global_plan(self, plans: list[SavePlan]) -> list[SavePlan]:
+        """Take the plans as they are."""
+        return plans
+
+    def write_data(self, plan: SavePlan, planner: SavePlanner) -> Future[list[WriteResult]]:
+        """Send this rank's shards."""
+        writer = Writer(self._target.database)
+        results = [self._write(writer, planner, item) for item in plan.items]
+        writer.flush()
+        self.written = writer.written
+        done: Future[list[WriteResult]] = Future()
+        done.set_result(results)
+        return done
+
+    @staticmethod
+    def _write(writer: Writer, planner: SavePlanner, item: WriteItem) -> WriteResult:
+        if item.type == WriteItemType.BYTE_IO:
+            raise HadrianError(
+                f"{item.index.fqn} is not a tensor: only tensors are stored, because nothing is ever unpickled",
+                hint="turn it into a tensor, or keep it in the recipe",
+            )
+        tensor = planner.resolve_data(item)
+        assert isinstance(tensor, torch.Tensor)  # noqa: S101 - DCP resolves what is not BYTE_IO to a tensor
+        data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        blob = writer.put(_blob_name(item.index), memoryview(data))
+        return WriteResult(index=item.index, size_in_bytes=blob.size, storage_data=blob)
+
+    def finish(self, metadata: Metadata, results: list[list[WriteResult]]) -> None:
+        """Make the artifact exist, with the cursor, in one transaction."""
+        blobs = [_described(result, metadata) for rank in results for result in rank]
+        target = self._target
+        name = f"{target.run}/{target.step}"
+        with publish(target.database, checkpoints.KIND, name, blobs) as (transaction, artifact_id):
+            checkpoints.record(target.database, transaction, target.run, target.step, artifact_id, target.cursor)
+
+    def storage_meta(self) -> StorageMeta | None:
+        """Nothing beyond the manifest."""
+        return None
+
+    @classmethod
+    def validate_checkpoint_id(cls, checkpoint_id: Any) -> bool:  # noqa: ARG003 - DCP's signature
+        """Refuse paths: a checkpoint is named by run and step."""
+        return False
+
+
+def _blob_name(index: MetadataIndex) -> str:
+    return f"{index.fqn}@{','.join(map(str, index.offset or ()))}"
+
+
+def _described(result: WriteResult, metadata: Metadata) -> Blob:
+    whole = metadata.state_dict_metadata[result.index.fqn]
+    assert isinstance(whole, TensorStorageMetadata)  # noqa: S101 - BYTE_IO was refused on write
+    offset = list(result.index.offset or [0] * len(whole.size))
+    shard = next(chunk for chunk in whole.chunks if list(chunk.offsets) == offset)
+    attributes = {
+        "fqn": result.index.fqn,
+        "dtype": str(whole.properties.dtype).removeprefix("torch."),
+        "shape": list(whole.size),
+        "offset": offset,
+        "size": list(shard.sizes),
+    }
+    return dataclasses.replace(result.storage_data, attributes=attributes)
+
+
+class _StoreReader(StorageReader):
+    """1) read_metadata, set_up, prepare_local_plan (all ranks) 2) prepare_global_plan (coordinator) 3) read_data (all)."""
+
+    def __init__(self, database: Database, artifact_id: int) -> None:
+        super().__init__()
+        self._database = database
+        self._artifact_id = artifact_id
+        self._blobs: dict[tuple[str, tuple[int, ...]], Blob] = {}
+
+    def reset(self, checkpoint_id: Any = None) -> None:
+        """Nothing is kept between checkpoints."""
+
+    def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
+        """Read the manifest as DCP's metadata."""
+        manifest = reader.manifest(self._database, self._artifact_id)
+        shards: dict[str, list[tuple[Blob, _Shard]]] = {}
+        for blob in manifest.blobs:
+            shard = _Shard.parse(blob)
+            shards.setdefault(shard.fqn, []).append((blob, shard))
+            self._blobs[shard.fqn, tuple(shard.offset)] = blob
+        return Metadata(
+            state_dict_metadata={
+                fqn: TensorStorageMetadata(
+                    properties=TensorProperties(dtype=parts[0][1].dtype),
+                    size=torch.Size(parts[0][1].shape),
+                    chunks=[ChunkStorageMetadata(torch.Size(s.offset), torch.Size(s.size)) for _, s in parts],
+                )
+                for fqn, parts in shards.items()
+            }
+        )
+
+    def set_up_storage_reader(self, metadata: Metadata, is_coordinator: bool, *args: Any, **kwargs: Any) -> None:
+        """Nothing to set up."""
+
+    def prepare_local_plan(self, plan: LoadPlan) -> LoadPlan:
+        """Take the plan as it is."""
+        return plan
+
+    def prepare_global_plan(self, plans: list[LoadPlan]) -> list[LoadPlan]:
+        """Take the plans as they are."""
+        return plans
+
+    @classmethod
+    def validate_checkpoint_id(cls, checkpoint_id: Any) -> bool:  # noqa: ARG003 - DCP's signature
+        """Refuse paths: a checkpoint is named by its artifact."""
+        return False
+
+    def read_data(self, plan: LoadPlan, planner: LoadPlanner) -> Future[None]:
+        """Fetch, check and copy what this rank needs, each blob once."""
+        wanted: dict[tuple[str, tuple[int, ...]], list[ReadItem]] = {}
+        for item in plan.items:
+            offset = tuple(item.storage_index.offset or ())
+            wanted.setdefault((item.storage_index.fqn, offset), []).append(item)
+        for key, items in wanted.items():
+            self._read(self._find(key), items, planner)
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
+
+    def _find(self, key: tuple[str, tuple[int, ...]]) -> Blob:
+        fqn, offset = key
+        if key in self._blobs:
+            return self._blobs[key]
+        # A tensor that is whole may be asked for without an offset.
+        return next(blob for (name, at), blob in self._blobs.items() if name == fqn and not any(at) and not offset)
+
+    def _read(self, blob: Blob, items: Sequence[ReadItem], planner: LoadPlanner) -> None:
+        shard = _Shard.parse(blob)
+        stored = torch.frombuffer(reader.read(self._database, blob), dtype=shard.dtype).reshape(shard.size)
+        for item in items:
+            part = stored
+            for dim, (start, length) in enumerate(zip(item.storage_offsets, item.lengths, strict=True)):
+                part = part.narrow(dim, start, length)
+            target = planner.resolve_tensor(item)
+            target.detach().copy_(part)
+            planner.commit_tensor(item, target)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Shard:
+    """A blob's attributes, checked."""
+
+    fqn: str
+    dtype: torch.dtype
+    shape: list[int]
+    offset: list[int]
+    size: list[int]
+
+    @classmethod
+    def parse(cls, blob: Blob) -> _Shard:
+        try:
+            values = dict(blob.attributes)
+            shard = cls(dtype=_DTYPES[values.pop("dtype")], **values)
+            elements = torch.Size(shard.size).numel()
+            inside = all(
+                0 <= at and 0 <= length and at + length <= whole
+                for at, length, whole in zip(shard.offset, shard.size, shard.shape, strict=True)
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreCorrupt(f"blob {blob.name} does not describe a tensor: {error!r}") from error
+        if not inside or elements * shard.dtype.itemsize != blob.size:
+            raise StoreCorrupt(f"blob {blob.name} of {blob.size} bytes does not fit its shape {shard.size}")
+        return shard
