@@ -7,6 +7,7 @@ lie inside the package, in a checkout beside it. Nothing but these files becomes
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
 from typing import LiteralString, cast
 
@@ -14,6 +15,19 @@ from sqlalchemy import TextClause, text
 
 _PACKAGED = Path(__file__).parent / "_sql"
 _CHECKOUT = Path(__file__).parent.parent / "sql"
+
+# What a script is made of, as far as splitting it needs to know. The order of the alternatives matters.
+_TOKEN = re.compile(
+    r"""
+      (?P<blank>   \s+ | --[^\n]* | /\*.*?\*/ )
+    | (?P<end>     ; (?= [^\S\n]* (?: --[^\n]* )? (?: \n | \Z ) ) )
+    | (?P<code>    \b[eE]'(?: [^'\\] | \\. | '' )*'  # an escape string, whose quote may be escaped
+                 | '[^']*' | "[^"]*"              # a doubled quote is two strings side by side: as good
+                 | \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$  # a dollar-quoted body
+                 | \w[\w$]* | . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 
 
 def root() -> Path:
@@ -24,7 +38,8 @@ def root() -> Path:
 @functools.cache
 def source(name: str) -> LiteralString:
     """Return the text of `sql/<name>.sql`, vouched for because it is part of the program."""
-    return cast(LiteralString, (root() / f"{name}.sql").read_text(encoding="utf-8"))
+    content = (root() / f"{name}.sql").read_text(encoding="utf-8")
+    return cast("LiteralString", content)  # type: ignore[redundant-cast] # to mypy a literal is any string
 
 
 @functools.cache
@@ -34,13 +49,24 @@ def load(name: str) -> TextClause:
 
 
 def statements(script: str) -> list[TextClause]:
-    """Split a migration at each `;` that ends a line, leaving `$$` bodies whole."""
+    """Split a migration at each `;` that ends a line, leaving strings, comments and `$$` bodies whole.
+
+    What follows the last `;` is a statement too, unless it is only comment: a forgotten `;` loses nothing.
+    """
     found: list[TextClause] = []
-    lines: list[str] = []
-    for line in script.splitlines():
-        lines.append(line)
-        in_body = "\n".join(lines).count("$$") % 2
-        if line.rstrip().endswith(";") and not line.lstrip().startswith("--") and not in_body:
-            found.append(text("\n".join(lines).rstrip().removesuffix(";").replace(":", r"\:")))
-            lines = []
+    start, empty = 0, True
+    for token in _TOKEN.finditer(script):
+        if token.lastgroup == "end":
+            if not empty:
+                found.append(_verbatim(script[start : token.start()]))
+            start, empty = token.end(), True
+        elif token.lastgroup == "code":
+            empty = False
+    if not empty:
+        found.append(_verbatim(script[start:]))
     return found
+
+
+def _verbatim(statement: str) -> TextClause:
+    # A migration has no parameters, so each colon is its own: a cast, a slice, a word in a comment.
+    return text(statement.strip().replace(":", r"\:"))

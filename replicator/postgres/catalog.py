@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import LiteralString
 
-from sqlalchemy import Row
+from sqlalchemy import RowMapping
 
 from replicator import sql
 from replicator.postgres.connection import Server
@@ -88,37 +88,37 @@ class Tablespace:
 
 def unlogged_relations(server: Server) -> list[UnloggedRelation]:
     """Return the unlogged tables and sequences of the database. Raises: NodeUnreachable, NodeLost."""
-    return [UnloggedRelation(*row) for row in _ask(server, "unlogged_relations")]
+    return [UnloggedRelation(**row) for row in _ask(server, "unlogged_relations")]
 
 
 def logical_slots(server: Server) -> list[LogicalSlot]:
     """Return the node's usable logical slots. Raises: NodeUnreachable, NodeLost."""
-    return [LogicalSlot(*row) for row in _ask(server, "logical_slots")]
+    return [LogicalSlot(**row) for row in _ask(server, "logical_slots")]
 
 
 def settings(server: Server) -> dict[str, Setting]:
     """Return the node's settings by name. Raises: NodeUnreachable, NodeLost."""
-    return {row.name: Setting(*row) for row in _ask(server, "settings")}
+    return {row["name"]: Setting(**row) for row in _ask(server, "settings")}
 
 
 def published_without_identity(server: Server) -> list[PublishedTable]:
     """Return the published tables without a replica identity. Raises: NodeUnreachable, NodeLost."""
-    return [PublishedTable(*row) for row in _ask(server, "published_without_identity")]
+    return [PublishedTable(**row) for row in _ask(server, "published_without_identity")]
 
 
 def tablespaces(server: Server) -> list[Tablespace]:
     """Return the tablespaces outside the data directory. Raises: NodeUnreachable, NodeLost."""
-    return [Tablespace(*row) for row in _ask(server, "tablespaces")]
+    return [Tablespace(**row) for row in _ask(server, "tablespaces")]
 
 
 def has_directory(server: Server, path: str) -> bool:
     """Return whether the node has a directory `path`. Raises: NodeUnreachable, NodeLost, NotPermitted."""
-    return bool(_ask(server, "has_directory", path=path)[0].present)
+    return bool(_ask(server, "has_directory", path=path)[0]["present"])
 
 
 def libraries(server: Server) -> list[str]:
     """Return the libraries of the database's own C functions. Raises: NodeUnreachable, NodeLost."""
-    return [row.library for row in _ask(server, "libraries")]
+    return [row["library"] for row in _ask(server, "libraries")]
 
 
 def library_digests(server: Server, names: Sequence[str]) -> dict[str, str | None]:
@@ -127,15 +127,15 @@ def library_digests(server: Server, names: Sequence[str]) -> dict[str, str | Non
     Raises:
         NodeUnreachable, NodeLost, NotPermitted.
     """
-    return {row.library: row.digest for row in _ask(server, "library_digests", libraries=list(names))}
+    return {row["library"]: row["digest"] for row in _ask(server, "library_digests", libraries=list(names))}
 
 
 def system_identifier(server: Server) -> str:
     """Return what all physical copies of one system have in common. Raises: NodeUnreachable, NodeLost."""
-    return str(_ask(server, "system_identifier")[0].system_identifier)
+    return str(_ask(server, "system_identifier")[0]["system_identifier"])
 
 
-def _ask(server: Server, question: LiteralString, **parameters: object) -> Sequence[Row[Any]]:
+def _ask(server: Server, question: LiteralString, **parameters: object) -> Sequence[RowMapping]:
     with server.connect() as connection:
         reading = connection.execution_options(postgresql_readonly=True)
-        return reading.execute(sql.load(f"postgres/catalog/{question}"), parameters).all()
+        return reading.execute(sql.load(f"postgres/catalog/{question}"), parameters).mappings().all()

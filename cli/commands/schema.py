@@ -1,0 +1,98 @@
+"""`hadrian schema`: Hadrian's own tables in a database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cli import render
+from cli.options import Output, examples, format_option, primary_option, url_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from replicator.migrate import Migration, Outcome
+
+_URL = "postgresql://user@host:5432/database"
+
+
+@click.group(
+    no_args_is_help=False,
+    epilog=examples(
+        "hadrian schema show --engine postgres",
+        f"hadrian schema install --primary {_URL}",
+        f"hadrian schema upgrade --primary {_URL}",
+    ),
+)
+def command() -> None:
+    """Install Hadrian's tables in a database, or upgrade them."""
+
+
+@command.command(epilog=examples(f"hadrian schema install --primary {_URL}"))
+@primary_option
+@format_option
+def install(primary: str, output: Output) -> None:
+    """Create schema hadrian and its tables.
+
+    Where they are already, that is said, and they are brought up to date.
+    """
+    from replicator import migrate
+
+    _report(migrate.install(primary), output)
+
+
+@command.command(epilog=examples(f"HADRIAN_PRIMARY={_URL} hadrian schema upgrade"))
+@primary_option
+@format_option
+def upgrade(primary: str, output: Output) -> None:
+    """Bring installed tables up to date with this program."""
+    from replicator import migrate
+
+    _report(migrate.upgrade(primary), output)
+
+
+@command.command(
+    epilog=examples(f"hadrian schema show --primary {_URL}", "hadrian schema show --engine db2 | less")
+)
+@url_option("--primary", "HADRIAN_PRIMARY", "Say which of them this database has had.", required=False)
+@click.option(
+    "--engine", type=click.Choice(["postgres", "db2"]), help="Print this engine's SQL, and ask no database."
+)
+@format_option
+def show(primary: str | None, engine: str | None, output: Output) -> None:
+    """List the migrations, or print their SQL."""
+    from replicator import migrate
+
+    if engine is not None:
+        _print_sql(migrate.available(engine), output)
+    elif primary is not None:
+        _print_rows(("number", "name", "state", "applied_at"), migrate.status(primary), output)
+    else:
+        _print_rows(("engine", "number", "name", "sha256"), migrate.every_file(), output)
+
+
+def _print_sql(files: Sequence[Migration], output: Output) -> None:
+    if output == "json":
+        render.as_json(files)
+    else:
+        render.line("\n".join(f"-- {file}.sql\n{file.script}" for file in files).rstrip())
+
+
+def _print_rows(columns: Sequence[str], rows: Sequence[object], output: Output) -> None:
+    if output == "json":
+        render.as_json(rows)
+    else:
+        render.table("", columns, [[getattr(row, column) for column in columns] for row in rows])
+
+
+def _report(outcome: Outcome, output: Output) -> None:
+    done = [str(file) for file in outcome.applied]
+    if output == "json":
+        render.as_json({"where": outcome.where, "installed_before": outcome.found > 0, "applied": done})
+        return
+    before = (
+        f"was installed already, with {outcome.found} migrations" if outcome.found else "is installed now"
+    )
+    now = f"applied {', '.join(done)}" if done else "nothing to do"
+    render.line(f"{outcome.where}: schema hadrian {before}; {now}")

@@ -1,0 +1,96 @@
+"""Options that several commands share: URLs, each with its environment variable, and the output format.
+
+A URL is checked for form here, so that a slip is one line before anything connects. The checks never repeat
+the text: it may hold a password.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar
+
+import click
+
+from replicator.errors import BadInput
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+Output = Literal["table", "json"]
+
+_FORM = "write it as postgresql://user@host:5432/database"
+
+
+class DatabaseUrl(click.ParamType):  # type: ignore[type-arg] # not generic before click 8.3
+    """An SQLAlchemy URL of a form that can be connected to."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's signature
+        """Return the text, checked.
+
+        Raises:
+            BadInput: no URL, or one that would be taken apart wrongly.
+        """
+        from sqlalchemy.engine import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        text = str(value)
+        option = param.opts[0] if param is not None and param.opts else "the URL"
+        try:
+            url = make_url(text)
+        except (ArgumentError, ValueError):
+            raise BadInput(f"{option} is not a database URL", hint=_FORM) from None
+        if "@" in (url.host or ""):
+            # What stands before the last @ would be taken for a host, and shown.
+            raise BadInput(f"{option} has more than one @", hint="write @ in a password as %40")
+        return text
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """Split a list of URLs at commas or blanks that begin another: one URL may hold commas itself."""
+        return [part for part in re.split(r"[,\s]+(?=[\w+]+://)", rv.strip(", \t\n")) if part]
+
+
+def examples(*lines: str) -> str:
+    """Return an epilog that shows how to call a command, a line each."""
+    return "\n".join(["\b", "Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)])
+
+
+def url_option(
+    flag: str, env: str, describes: str, *, required: bool = True
+) -> Callable[[_Function], _Function]:
+    """Return an option that takes one URL, from the command line or the environment."""
+    return click.option(
+        flag,
+        metavar="URL",
+        type=DatabaseUrl(),
+        envvar=env,
+        show_envvar=True,
+        required=required,
+        help=describes,
+    )
+
+
+primary_option = url_option("--primary", "HADRIAN_PRIMARY", "The primary, as an SQLAlchemy URL.")
+standby_option = url_option("--standby", "HADRIAN_STANDBY", "The standby, as an SQLAlchemy URL.")
+
+nodes_option = click.option(
+    "--node",
+    "nodes",
+    metavar="URL",
+    type=DatabaseUrl(),
+    multiple=True,
+    required=True,
+    envvar="HADRIAN_NODES",
+    show_envvar=True,
+    help="A node, whichever its role; repeat it. The environment's are separated by commas or blanks.",
+)
+
+format_option = click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="A table for people, or JSON for programs.",
+)

@@ -1,0 +1,37 @@
+"""URL to engine: the scheme decides, and the engine is imported when its first URL is seen."""
+
+from __future__ import annotations
+
+from replicator.engine import Auditable
+from replicator.errors import BadInput, NotConfigured
+
+_ENGINES = {"postgresql": "postgres", "db2": "db2", "ibm_db_sa": "db2"}
+
+
+def engine_of(url: str) -> str:
+    """Return the engine that a URL names, whichever driver it asks for.
+
+    Raises:
+        BadInput: no engine of ours.
+    """
+    scheme = url.partition("://")[0] if "://" in url else ""
+    engine = _ENGINES.get(scheme.partition("+")[0].lower())
+    if engine is None:
+        # The text may hold a password, so no more than the scheme is repeated.
+        said = f"no engine for {scheme}:// URLs" if scheme else "not a database URL"
+        raise BadInput(said, hint="write it as postgresql://user@host:5432/database")
+    return engine
+
+
+def auditable(primary_url: str, standby_url: str | None) -> Auditable:
+    """Return the pair, or the primary alone, for an audit.
+
+    Raises:
+        BadInput: not URLs of one engine of ours.
+        NotConfigured: the engine cannot be audited.
+    """
+    if engine_of(primary_url) == "db2":
+        raise NotConfigured("Db2 cannot be audited yet", hint="give the URL of a PostgreSQL primary")
+    from replicator.postgres.physical import PhysicalPair
+
+    return PhysicalPair(primary_url, standby_url)

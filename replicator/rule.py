@@ -1,0 +1,102 @@
+"""What a replication mode does with a class of objects, and an object in which that was found.
+
+A `Rule` is one row of a mode's table: everything a person must know about a class of objects, with the
+vendor's document that says so. `found` lays it against one object and gives a `Finding`, whose message is the
+rule's own sentence about that object. Findings sort by what they cost someone who relies on the standby, the
+worst first.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Mode(enum.StrEnum):
+    """A way for a database to replicate."""
+
+    POSTGRES_PHYSICAL = "postgres-physical"
+    POSTGRES_LOGICAL = "postgres-logical"
+    DB2_HADR = "db2-hadr"
+
+
+class Verdict(enum.StrEnum):
+    """Whether the standby gets it."""
+
+    REPLICATED = "replicated"
+    NOT_REPLICATED = "not-replicated"
+    CONDITIONAL = "conditional"
+
+
+class Severity(enum.StrEnum):
+    """What it costs someone who relies on the standby, the worst first."""
+
+    LOST = "lost"
+    WRONG_RESULTS = "wrong-results"
+    STALE = "stale"
+    REFUSED = "refused"
+    FINE = "fine"
+
+    @property
+    def rank(self) -> int:
+        """Place in the order, 0 for the worst."""
+        return list(Severity).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What becomes of one class of objects in one mode.
+
+    Attributes:
+        id: stable name, such as PGP-001.
+        mode: the mode it speaks of.
+        subject: the class of objects.
+        severity: what it costs.
+        verdict: whether the standby gets it.
+        condition: when the verdict holds.
+        standby_now: what the standby shows before takeover.
+        after_takeover: what is found once the standby has been promoted.
+        message: sentence about one object, with `{object}` and, where there is more to say, `{detail}`.
+        remedy: what to do, one imperative.
+        since: oldest version that has the object.
+        source: the vendor's document, and its section.
+    """
+
+    id: str
+    mode: Mode
+    subject: str
+    severity: Severity
+    verdict: Verdict
+    condition: str
+    standby_now: str
+    after_takeover: str
+    message: str
+    remedy: str
+    since: str
+    source: str
+
+    def found(self, name: str, where: str, detail: str = "") -> Finding:
+        """Return the finding that this rule applies to the object `name` on the node `where`."""
+        return Finding(self, name, where, self.message.format(object=name, detail=detail))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An object that a rule applies to.
+
+    Attributes:
+        rule: the rule.
+        object: the object's name, qualified where it has a schema.
+        where: the node it was seen on, without secrets.
+        message: what is the matter with it, and the effect.
+    """
+
+    rule: Rule
+    object: str
+    where: str
+    message: str
+
+    @property
+    def order(self) -> tuple[int, str, str]:
+        """Sort key: the worst first, then by object."""
+        return self.rule.severity.rank, self.object, self.rule.id
