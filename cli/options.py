@@ -56,9 +56,7 @@ def examples(*lines: str) -> str:
     return "\n".join(["\b", "Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)])
 
 
-def url_option(
-    flag: str, env: str, describes: str, *, required: bool = True
-) -> Callable[[_Function], _Function]:
+def url_option(flag: str, env: str, describes: str, *, required: bool = True) -> Callable[[_Function], _Function]:
     """Return an option that takes one URL, from the command line or the environment."""
     return click.option(
         flag,

@@ -11,6 +11,7 @@ import enum
 import io
 import json
 import math
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +33,11 @@ def line(text: str) -> None:
 def as_json(value: object) -> None:
     """Write a value as JSON, keys sorted: dataclasses as objects, bytes as hexadecimal, NaN as null."""
     line(json.dumps(_plain(value), sort_keys=True, indent=2, allow_nan=False))
+
+
+def as_json_line(value: object) -> None:
+    """Write a value as JSON on one line: one object of a stream of them."""
+    line(json.dumps(_plain(value), sort_keys=True, allow_nan=False))
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -57,7 +63,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     buffer = io.StringIO()
     console = Console(
         file=buffer,
-        force_terminal=terminal,
+        # NO_COLOR is about colours; without bold and italics too, what is copied is plain text.
+        force_terminal=terminal and not os.environ.get("NO_COLOR"),
         width=shutil.get_terminal_size().columns if terminal else _UNLIMITED,
         markup=False,
         emoji=False,
@@ -75,9 +82,7 @@ def _justify(cells: Sequence[object]) -> Any:
 def _cell(value: object) -> str:
     """Return a cell's text on one line: a name from a database may hold anything, a terminal's codes too."""
     plain = _plain(value)
-    text = (
-        "-" if plain is None else {True: "yes", False: "no"}[plain] if isinstance(plain, bool) else str(plain)
-    )
+    text = "-" if plain is None else {True: "yes", False: "no"}[plain] if isinstance(plain, bool) else str(plain)
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 

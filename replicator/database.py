@@ -20,27 +20,36 @@ class Database(Protocol):
     @property
     def where(self) -> str:
         """Its address without secrets, for messages."""
+        ...
 
     def statement(self, name: str) -> TextClause:
         """Return this engine's statement of that name, as `sql/<engine>/<name>.sql`."""
+        ...
 
     def connect(self) -> AbstractContextManager[Connection]:
         """Open a session for reading. Raises: NodeUnreachable, NodeLost."""
+        ...
 
     def begin(self) -> AbstractContextManager[Connection]:
         """Open a transaction that commits with the block. Raises: NodeUnreachable, NodeLost."""
+        ...
 
     def insert_chunks(self, chunks: Sequence[tuple[bytes, int, bytes]]) -> None:
         """Insert (digest, plain bytes, body) in a transaction of its own; chunks that are there stay. Idempotent."""
+        ...
 
     def committed(self) -> Lsn:
         """Return a position behind everything committed so far (primary)."""
+        ...
 
     def replayed(self) -> Lsn:
         """Return the position up to which the log is visible here (standby or primary)."""
+        ...
 
     def timeline_history(self) -> TimelineHistory:
         """Return the forks that led to the node's timeline."""
+        ...
 
     def close(self) -> None:
         """Close pooled sessions; a later call opens new ones."""
+        ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from replicator.database import Database
 from replicator.engine import Auditable
 from replicator.errors import BadInput, NotConfigured
 
@@ -21,6 +22,20 @@ def engine_of(url: str) -> str:
         said = f"no engine for {scheme}:// URLs" if scheme else "not a database URL"
         raise BadInput(said, hint="write it as postgresql://user@host:5432/database")
     return engine
+
+
+def database(url: str) -> Database:
+    """Return a node for the store, feeds and the step journal.
+
+    Raises:
+        BadInput: no URL of an engine of ours.
+        NotConfigured: the engine has none yet.
+    """
+    if engine_of(url) == "db2":
+        raise NotConfigured("Db2 has no feeds and no store yet", hint="give the URL of a PostgreSQL node")
+    from replicator.postgres.adapter import PostgresDatabase
+
+    return PostgresDatabase(url)
 
 
 def auditable(primary_url: str, standby_url: str | None) -> Auditable:

@@ -7,6 +7,7 @@ exist together; a hand-over that is interrupted leaves a slot that the next atte
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -66,6 +67,22 @@ def create_feed(
             definition = Definition(name, publication, slot, snapshot.end, snapshot.timeline, artifact_id)
             definitions.record(primary, transaction, definition)
     return definition
+
+
+def create(
+    name: str,
+    publication: str,
+    *,
+    primary_url: str,
+    source_url: str,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Definition:
+    """Create a feed on the nodes of these URLs. Raises: as `create_feed`."""
+    with (
+        contextlib.closing(PostgresDatabase(primary_url)) as primary,
+        contextlib.closing(PostgresDatabase(source_url)) as source,
+    ):
+        return create_feed(name, publication, source=source, primary=primary, progress=progress)
 
 
 def _batches(rows: Iterator[dict[str, str | None]]) -> Iterator[list[dict[str, str | None]]]:

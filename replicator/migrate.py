@@ -142,11 +142,7 @@ def available(engine: str, folder: Path | None = None) -> tuple[Migration, ...]:
 
 def every_file() -> list[Listed]:
     """Return this program's migrations for each engine."""
-    return [
-        Listed(engine, file.number, file.name, file.sha256)
-        for engine in ENGINES
-        for file in available(engine)
-    ]
+    return [Listed(engine, file.number, file.name, file.sha256) for engine in ENGINES for file in available(engine)]
 
 
 def plan(applied: Sequence[Applied], files: Sequence[Migration]) -> tuple[Migration, ...]:
@@ -212,17 +208,13 @@ def status(url: str, folder: Path | None = None) -> list[Standing]:
     files = {file.number: file for file in available(engine_of(url), folder)}
     with contextlib.closing(_open(url)) as database, database.connect() as connection:
         applied = {row.number: row for row in _applied(database, connection)}
-    return [
-        _standing(number, applied.get(number), files.get(number)) for number in sorted({*files, *applied})
-    ]
+    return [_standing(number, applied.get(number), files.get(number)) for number in sorted({*files, *applied})]
 
 
 def _standing(number: int, row: Applied | None, file: Migration | None) -> Standing:
     match row, file:
         case Applied(), Migration():
-            return Standing(
-                number, row.name, "applied" if row.sha256 == file.sha256 else "changed", row.applied_at
-            )
+            return Standing(number, row.name, "applied" if row.sha256 == file.sha256 else "changed", row.applied_at)
         case Applied(), None:
             return Standing(number, row.name, "unknown", row.applied_at)
         case _:
@@ -301,9 +293,7 @@ class _Db2:
         try:
             connection = self.engine.connect()
         except DBAPIError as error:
-            raise NodeUnreachable(
-                f"{self.where}: {error.orig}", hint="check host, port and database"
-            ) from error
+            raise NodeUnreachable(f"{self.where}: {error.orig}", hint="check host, port and database") from error
         with connection:
             try:
                 yield connection

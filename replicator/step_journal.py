@@ -68,9 +68,7 @@ def open_run(database: Database, run: str, feed: str, recipe: str) -> None:
         transaction.execute(database.statement("run/insert_run"), values)
         row = transaction.execute(database.statement("run/find_run"), {"name": run}).one()
     if (row.feed, row.recipe) != (feed, recipe):
-        raise BadInput(
-            f"run {run} was begun with another recipe", hint="give the changed recipe a run name of its own"
-        )
+        raise BadInput(f"run {run} was begun with another recipe", hint="give the changed recipe a run name of its own")
 
 
 def append(database: Database, run: str, step: Step) -> None:

@@ -104,7 +104,11 @@ def _unwrapped(call: Any) -> None:
 
 
 class _StoreWriter(StorageWriter):
-    """1) reset, set_up, prepare_local_plan (all ranks) 2) prepare_global_plan (coordinator) 3) write_data (all) 4) finish (coordinator)."""
+    """DCP's calls, and on which rank.
+
+    1) reset, set_up, prepare_local_plan (all) 2) prepare_global_plan (coordinator) 3) write_data (all)
+    4) finish (coordinator).
+    """
 
     def __init__(self, target: Target) -> None:
         super().__init__()
@@ -197,7 +201,7 @@ class _StoreReader(StorageReader):
     def reset(self, checkpoint_id: Any = None) -> None:
         """Nothing is kept between checkpoints."""
 
-    def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
+    def read_metadata(self, *_args: Any, **_kwargs: Any) -> Metadata:
         """Read the manifest as DCP's metadata."""
         manifest = reader.manifest(self._database, self._artifact_id)
         shards: dict[str, list[tuple[Blob, _Shard]]] = {}
@@ -280,7 +284,7 @@ class _Shard:
             shard = cls(dtype=_DTYPES[values.pop("dtype")], **values)
             elements = torch.Size(shard.size).numel()
             inside = all(
-                0 <= at and 0 <= length and at + length <= whole
+                at >= 0 and length >= 0 and at + length <= whole
                 for at, length, whole in zip(shard.offset, shard.size, shard.shape, strict=True)
             )
         except (KeyError, TypeError, ValueError) as error:

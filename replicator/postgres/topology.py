@@ -101,5 +101,3 @@ def wait_primary(servers: Iterable[Server], *, timeout_s: float) -> Server:
             raise NodeLost(f"no primary among {', '.join(s.where for s in candidates)} for {timeout_s:.0f} s")
         time.sleep(_POLL_S)
     return primary
-
-

@@ -90,9 +90,8 @@ class Transactions:
             known = old[index] if value is Unchanged.TOAST and old is not None else value
             if known is Unchanged.TOAST:
                 raise TableUnfit(
-                    f"{relation.schema}.{relation.name}: an update left {column} unchanged and the log does not hold it",
+                    f"{relation.schema}.{relation.name}: an update left {column} alone and the log does not hold it",
                     hint=f"run: alter table {relation.schema}.{relation.name} replica identity full",
                 )
             row[column] = known
         return row
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -33,7 +33,7 @@ class Checkpoint:
     cursor: Cursor
     size: int
     chunks: int
-    created_at: datetime.datetime
+    created_at: dt.datetime
 
 
 def record(database: Database, transaction: Connection, run: str, step: int, artifact_id: int, cursor: Cursor) -> None:

@@ -77,7 +77,9 @@ class Durability:
         while self._waiting:
             if time.monotonic() > deadline:
                 step, _, lsn, _ = self._waiting[0]
-                raise NodeLost(f"checkpoint {step} (commit before {lsn}) is not on every standby after {timeout_s:.0f} s")
+                raise NodeLost(
+                    f"checkpoint {step} (commit before {lsn}) is not on every standby after {timeout_s:.0f} s"
+                )
             time.sleep(_POLL_S)
             done += self.poll()
         return done

@@ -21,9 +21,7 @@ def manifest(database: Database, artifact_id: int) -> Manifest:
         StoreCorrupt: the text is not what was stored.
     """
     with database.connect() as connection:
-        row = connection.execute(
-            database.statement("store/find_artifact"), {"artifact_id": artifact_id}
-        ).one_or_none()
+        row = connection.execute(database.statement("store/find_artifact"), {"artifact_id": artifact_id}).one_or_none()
     if row is None:
         raise ArtifactMissing(f"{database.where} has no artifact {artifact_id}")
     return Manifest.from_json(row.manifest, bytes(row.sha256))
@@ -44,14 +42,14 @@ def pieces(database: Database, blob: Blob) -> Iterator[bytes]:
                 yield _checked(database.where, blob, index, digest, found)
 
 
-def _checked(
-    where: str, blob: Blob, index: int, digest: bytes, found: dict[bytes, tuple[int, bytes]]
-) -> bytes:
+def _checked(where: str, blob: Blob, index: int, digest: bytes, found: dict[bytes, tuple[int, bytes]]) -> bytes:
     if digest not in found:
         raise StoreCorrupt(f"{where}: chunk {digest.hex()} of {blob.name} is absent")
     plain_bytes, body = found[digest]
     if plain_bytes != blob.piece_bytes(index):
-        raise StoreCorrupt(f"{where}: chunk {digest.hex()} of {blob.name} has {plain_bytes} bytes, not {blob.piece_bytes(index)}")
+        raise StoreCorrupt(
+            f"{where}: chunk {digest.hex()} of {blob.name} has {plain_bytes} bytes, not {blob.piece_bytes(index)}"
+        )
     plain = codec.decode(body, plain_bytes)
     if hashlib.sha256(plain).digest() != digest:
         raise StoreCorrupt(f"{where}: chunk {digest.hex()} of {blob.name} does not have its digest")

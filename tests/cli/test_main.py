@@ -162,9 +162,7 @@ def test_a_url_in_the_wrong_place_is_shown_without_its_password() -> None:
 
 def test_an_unreachable_node_is_named(unused_tcp_port: int) -> None:
     """The error names the node and says what to check."""
-    said = complaint(
-        hadrian("schema", "install", "--primary", f"postgresql://u@127.0.0.1:{unused_tcp_port}/d")
-    )
+    said = complaint(hadrian("schema", "install", "--primary", f"postgresql://u@127.0.0.1:{unused_tcp_port}/d"))
     assert f"127.0.0.1:{unused_tcp_port}/d" in said
     assert "pg_isready" in said
 

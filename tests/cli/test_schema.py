@@ -25,8 +25,7 @@ def url(shared_pair: Pair) -> Iterator[str]:
 def states(url: str) -> list[str]:
     """Return the state of each migration."""
     return [
-        row["state"]
-        for row in json.loads(hadrian("schema", "show", "--format", "json", HADRIAN_PRIMARY=url).stdout)
+        row["state"] for row in json.loads(hadrian("schema", "show", "--format", "json", HADRIAN_PRIMARY=url).stdout)
     ]
 
 
@@ -41,8 +40,7 @@ def test_install_says_what_it_did(url: str) -> None:
 def test_install_as_json(url: str) -> None:
     """Programs get the same facts under fixed names."""
     first, second = (
-        json.loads(hadrian("schema", "install", "--format", "json", HADRIAN_PRIMARY=url).stdout)
-        for _ in range(2)
+        json.loads(hadrian("schema", "install", "--format", "json", HADRIAN_PRIMARY=url).stdout) for _ in range(2)
     )
     assert first.keys() == {"where", "installed_before", "applied"}
     assert (first["installed_before"], first["applied"][0]) == (False, "0001_store")

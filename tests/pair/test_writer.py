@@ -46,12 +46,14 @@ def quiet_pair(split: Split) -> Iterator[Pair]:
 def loaded_pair(pair: Pair, split: Split) -> Pair:
     """Load a pair of the test's own."""
     writer.load(pair.embedded.url("a"), split)
+    topology.wait_replayed(pair.standby, topology.committed(pair.primary))
     return pair
 
 
 @contextlib.contextmanager
 def _writing(pair: Pair, rate: float = _RATE) -> Iterator[subprocess.Popen[bytes]]:
-    process = writer.start_writer(writer.writer_dsn([pair.primary, pair.standby]), seed=7, rate=rate)
+    # The standby first: that it answers must not make it the one to write to.
+    process = writer.start_writer(writer.writer_dsn([pair.standby, pair.primary]), seed=7, rate=rate)
     try:
         yield process
     finally:
@@ -110,15 +112,17 @@ def test_the_load_is_one_operation_for_each_document(quiet_pair: Pair, split: Sp
     assert {operation.kind for operation in operations} == {Op.INSERT}
     digests = [hashlib.sha256(f"{doc.signature}\n{doc.doc}".encode()).digest() for doc in wanted]
     assert [operation.content_sha256 for operation in operations] == digests
+    with quiet_pair.primary.connect() as connection:
+        documents = connection.execute(quiet_pair.primary.statement("drill/documents")).all()
+    writable = sorted([*split.initial, *split.held_back])
+    assert [(row.module, row.qualname) for row in documents] == [doc.key for doc in writable]
     _prove_table(quiet_pair.primary)
     _prove_table(quiet_pair.standby)
 
 
 def test_the_publication_lets_through_exactly_what_is_in_scope(quiet_pair: Pair, split: Split) -> None:
     """The row filter in SQL and the predicate in Python mean the same."""
-    assert _keys(_published(quiet_pair.standby)) == [
-        doc.key for doc in split.initial if corpus.in_scope(doc.module)
-    ]
+    assert _keys(_published(quiet_pair.standby)) == [doc.key for doc in split.initial if corpus.in_scope(doc.module)]
 
 
 def test_what_is_held_out_has_a_publication_of_its_own(quiet_pair: Pair, split: Split) -> None:
@@ -171,10 +175,7 @@ def test_the_log_holds_every_kind_of_change(loaded_pair: Pair) -> None:
     with _writing(loaded_pair) as process:
         _wait_op(loaded_pair.primary, loaded + 1000, process)
         assert _stop(process, signal.SIGINT) == 0
-    log = [
-        str(row[0])
-        for row in loaded_pair.run("select data from pg_logical_slot_get_changes('seen', null, null)")
-    ]
+    log = [str(row[0]) for row in loaded_pair.run("select data from pg_logical_slot_get_changes('seen', null, null)")]
     docs = [line for line in log if line.startswith("table drill.docs:")]
     assert sum("unchanged-toast-datum" in line.partition("new-tuple:")[2] for line in docs) > 5
     sizes = {part.count("table drill.ledger:") for part in "\n".join(log).split("BEGIN")[1:]}

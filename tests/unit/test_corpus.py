@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -73,10 +74,27 @@ def test_a_signature_shows_no_default_that_could_be_a_secret(docs: list[Doc]) ->
     assert not any(re.search(r" at 0x|environ\(", doc.signature) for doc in docs)
 
 
-def test_reading_the_library_prints_and_warns_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    """Modules that greet when imported do so unheard (a warning would be an error here)."""
-    stdlib_docs()
-    assert capfd.readouterr() == ("", "")
+def test_a_module_that_prints_and_warns_when_imported_is_not_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Some do, and some cannot be imported at all."""
+    text = '"A module whose documentation is long enough to be wanted."\nimport sys, warnings\n'
+    noise = "print('hello')\nprint('hello', file=sys.stderr)\nwarnings.warn('old', DeprecationWarning)\n"
+    (tmp_path / "hadrian_noisy.py").write_text(text + noise)
+    (tmp_path / "hadrian_broken.py").write_text("raise SystemError")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "stdlib_module_names", {"hadrian_noisy", "hadrian_broken"})
+    (found,) = stdlib_docs()
+    assert found.key == ("hadrian_noisy", corpus.MODULE_DOC)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_nothing_that_opens_a_window_or_tests_is_imported(docs: list[Doc]) -> None:
+    """One module opens a browser when imported, others a display; test packages are not documentation."""
+    script = "import sys; from trainer.drill import corpus; corpus.stdlib_docs(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], text=True, capture_output=True, check=True)
+    assert {"antigravity", "this", "tkinter", "turtle", "readline"}.isdisjoint(done.stdout.split())
+    assert not any({"test", "tests", "idlelib"} & set(doc.module.split(".")) for doc in docs)
 
 
 def test_each_document_is_in_exactly_one_part(docs: list[Doc], split: Split) -> None:

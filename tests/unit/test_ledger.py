@@ -79,9 +79,7 @@ def _histories(draw: st.DrawFn) -> tuple[list[Operation], int, int]:
 @st.composite
 def _streams(draw: st.DrawFn) -> tuple[list[Operation], list[Change], list[Change]]:
     """Make a ledger, a snapshot and a stream of two changes or more."""
-    ledger = _ledger(
-        draw(st.lists(st.tuples(st.integers(0, len(_KEYS) - 1), st.booleans()), min_size=4, max_size=40))
-    )
+    ledger = _ledger(draw(st.lists(st.tuples(st.integers(0, len(_KEYS) - 1), st.booleans()), min_size=4, max_size=40)))
     scoped = [operation.op for operation in ledger if _in_scope(operation.module)]
     if len(scoped) < 2:
         ledger = _ledger([(0, False), (1, False), (0, True), (0, False)])
@@ -241,9 +239,7 @@ def test_a_change_past_the_fork_is_found(
     assert not _prove(survived, snapshot, stream).holds
 
 
-@pytest.mark.parametrize(
-    "values", [{}, {"module": "csv", "qualname": "a", "revision": None}, {"revision": "x"}]
-)
+@pytest.mark.parametrize("values", [{}, {"module": "csv", "qualname": "a", "revision": None}, {"revision": "x"}])
 def test_a_change_without_a_key_or_a_revision_proves_nothing(values: dict[str, str | None]) -> None:
     """It cannot be told from any other, so it is named by its number."""
     ledger = _ledger([(3, False)])
@@ -257,9 +253,7 @@ def test_a_table_that_stood_the_same_twice_is_told_apart_by_the_stream() -> None
     snapshot = [_change(Op.SNAPSHOT, ("json", "a"), 1)]
     assert _prove(ledger, snapshot).snapshot_ops == 1
     assert _prove(ledger, snapshot, [_change(Op.INSERT, ("json", "b"), 4)]).snapshot_ops == 3
-    before = _prove(
-        ledger, snapshot, [_change(Op.INSERT, ("json", "b"), 2), _change(Op.DELETE, ("json", "b"), 2)]
-    )
+    before = _prove(ledger, snapshot, [_change(Op.INSERT, ("json", "b"), 2), _change(Op.DELETE, ("json", "b"), 2)])
     assert (before.holds, before.snapshot_ops, before.last_op) == (True, 1, 3)
 
 
@@ -282,11 +276,16 @@ def test_an_operation_done_again_after_a_takeover_is_told_from_the_lost_one_by_i
         ),
     ],
 )
-def test_a_ledger_that_could_not_have_happened_proves_nothing(
-    ledger: list[Operation], difference: str
-) -> None:
+def test_a_ledger_that_could_not_have_happened_proves_nothing(ledger: list[Operation], difference: str) -> None:
     """A gap, a repeat or a contradiction in the ledger itself is told."""
     assert _prove(ledger).differences[0] == difference
+
+
+def test_a_change_that_came_late_is_all_that_is_told_of_it() -> None:
+    """The snapshot is measured from the earliest streamed operation, be it the first to come or not."""
+    stream = [_change(Op.INSERT, ("json", name), op) for op, name in ((2, "b"), (1, "a"))]
+    (difference,) = _prove(_ledger([(0, False), (1, False)]), stream).differences
+    assert difference == "stream: op 1, insert of json.a at revision 1, came after op 2"
 
 
 def test_differences_name_operation_and_row() -> None:

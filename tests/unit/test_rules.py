@@ -63,8 +63,7 @@ def test_a_rule_is_exercised_by_a_test(rule: Rule) -> None:
 def test_findings_sort_by_what_they_cost_and_then_by_object() -> None:
     """The worst comes first, and equal severities are in the order of their objects."""
     lost, wrong = (
-        dataclasses.replace(RULES[0], severity=severity)
-        for severity in (Severity.LOST, Severity.WRONG_RESULTS)
+        dataclasses.replace(RULES[0], severity=severity) for severity in (Severity.LOST, Severity.WRONG_RESULTS)
     )
     found = [wrong.found("a", "n"), lost.found("c", "n"), lost.found("b", "n")]
     assert [finding.object for finding in sorted(found, key=lambda finding: finding.order)] == ["b", "c", "a"]

@@ -190,9 +190,7 @@ def plan_split(docs: Sequence[Doc]) -> Split:
     """Decide what becomes of each document; the same documents are always split alike."""
     held_out = [doc for doc in docs if _package(doc.module) in HELD_OUT]
     # Long ones first: an update that leaves a long text alone must be possible from the start.
-    scoped = sorted(
-        (doc for doc in docs if in_scope(doc.module)), key=lambda doc: (not _is_long(doc), _shuffle(doc))
-    )
+    scoped = sorted((doc for doc in docs if in_scope(doc.module)), key=lambda doc: (not _is_long(doc), _shuffle(doc)))
     held = {*held_out, *scoped}
     others = sorted((doc for doc in docs if doc not in held), key=_shuffle)
     return Split(

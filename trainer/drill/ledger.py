@@ -101,9 +101,7 @@ def prove(ledger: Sequence[Operation], in_scope: Callable[[str], bool], changes:
     """
     steps, differences = _replay(ledger, in_scope)
     found = [_version(change) for change in changes]
-    first = next(
-        (number for number, change in enumerate(changes) if change.op is not Op.SNAPSHOT), len(changes)
-    )
+    first = next((number for number, change in enumerate(changes) if change.op is not Op.SNAPSHOT), len(changes))
     snapshot = [version for version in found[:first] if version is not None]
     positions = {step.version: position for position, step in enumerate(steps)}
     stream = [None if version is None else positions.get(version) for version in found[first:]]
@@ -113,9 +111,7 @@ def prove(ledger: Sequence[Operation], in_scope: Callable[[str], bool], changes:
     differences += _snapshot_differences(steps[:start], snapshot, {step.version for step in steps})
     differences += _stream_differences(steps, found[first:], stream, start)
     differences += _content_differences(ledger, changes, found)
-    trained = [
-        (version.key, version.revision) for version in found if version and version.kind is not Op.DELETE
-    ]
+    trained = [(version.key, version.revision) for version in found if version and version.kind is not Op.DELETE]
     end = max(known) + 1 if known else start
     return Proof(
         rows=sum(change.has_row for change in changes),

@@ -86,7 +86,8 @@ def prove(evidence: Evidence) -> Verdict:
 
 def _state(evidence: Evidence) -> Iterator[str]:
     if evidence.digest != evidence.reference_digest:
-        yield f"the final states differ: {evidence.digest[:16]} after the failover, {evidence.reference_digest[:16]} undisturbed"
+        mine, theirs = evidence.digest[:16], evidence.reference_digest[:16]
+        yield f"the final states differ: {mine} after the failover, {theirs} undisturbed"
 
 
 def _journals(steps: Sequence[Step], reference: Sequence[Step]) -> Iterator[str]:

@@ -52,13 +52,13 @@ class Audience(Protocol):
     """Whoever watches: 1) `say` once for each thing done 2) `progress` while a phase of known length goes on."""
 
     def say(self, line: str) -> None:
-        """One line, one step of the drill."""
+        """Tell one thing that was done."""
 
     def progress(self, phase: str, done: int, total: int) -> None:
-        """A phase is at `done` of `total`."""
+        """Show that a phase is at `done` of `total`."""
 
     def findings(self, found: list[Finding]) -> None:
-        """What the audit found."""
+        """Tell what the audit found."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -284,7 +284,9 @@ class Drill:
             except (NodeLost, NodeUnreachable) as lost:
                 self._audience.say(f"the snapshot was cut off ({lost}); it begins again on the promoted standby")
                 self._assassin.wait()
-        self._audience.say(f"feed {FEED} begins at {definition.start}: a slot on the standby, its snapshot in the store")
+        self._audience.say(
+            f"feed {FEED} begins at {definition.start}: a slot on the standby, its snapshot in the store"
+        )
         return definition
 
     def _try_create_feed(self) -> Definition:
@@ -336,9 +338,7 @@ class Drill:
                     self._audience.say(line)
                 yield event
 
-    def _prove(
-        self, wanted: Recipe, definition: Definition, events: list[Event], reference: list[Event]
-    ) -> Verdict:
+    def _prove(self, wanted: Recipe, definition: Definition, events: list[Event], reference: list[Event]) -> Verdict:
         with handover.open_feed(definition, source=self._b, after=start(), slot=PROOF_SLOT) as feed:
             evidence = Evidence(
                 digest=events[-1]["digest"],
@@ -369,15 +369,15 @@ def _told(event: Event) -> str | None:
         case "checkpoint":
             shared = event["chunks"] - event["new_chunks"]
             return (
-                f"checkpoint at step {event['step']}: {event['plain_bytes'] / 1e6:,.1f} MB in {event['chunks']} chunks, "
-                f"{shared} there already, {event['stored_bytes'] / 1e6:,.1f} MB sent in {event['took_s']:.1f} s"
+                f"checkpoint at step {event['step']}: {event['plain_bytes'] / 1e6:,.1f} MB, {shared} of "
+                f"{event['chunks']} chunks there already, {event['stored_bytes'] / 1e6:,.1f} MB sent in {event['took_s']:.1f} s"
             )
         case "durable":
             return f"checkpoint at step {event['step']} is durable (replayed past {event['lsn']})"
         case "node-lost":
             return f"the trainer lost its node: {event['message']}"
         case "resumed" if event["step"]:
-            return f"the trainer found its checkpoint at step {event['step']} on {event['where']}, cursor {event['cursor']}"
+            return f"the trainer goes on from step {event['step']} on {event['where']}, cursor {event['cursor']}"
         case _:
             return None
 
@@ -388,7 +388,11 @@ def _hit(events: list[Event], killed_at: float) -> str:
     if not before:
         return "the snapshot"
     last = before[-1]
-    return f"the checkpoint at step {last['step']}" if last["event"] == "checkpoint-begin" else f"after step {last.get('step', 0)}"
+    return (
+        f"the checkpoint at step {last['step']}"
+        if last["event"] == "checkpoint-begin"
+        else f"after step {last.get('step', 0)}"
+    )
 
 
 def _resumed_s(events: list[Event], killed_at: float) -> float:

@@ -93,13 +93,12 @@ def read_ledger(server: Server) -> list[Operation]:
 
 
 def writer_dsn(nodes: Sequence[Server]) -> str:
-    """Return a libpq DSN that leads to whichever node takes writes; it may hold a password."""
+    """Return a libpq DSN that names every node, for the writer to find the one that takes writes."""
     each = [conninfo.conninfo_to_dict(node.conninfo) for node in nodes]
     together: dict[str, Any] = {
         **each[0],
         "host": ",".join(str(one.get("host", "")) for one in each),
         "port": ",".join(str(one.get("port", "")) for one in each),
-        "target_session_attrs": "read-write",
     }
     return conninfo.make_conninfo(**together)
 
@@ -201,9 +200,7 @@ class _Orders:
 
     def stop_within(self, seconds: float) -> bool:
         """Wait, and return early with True once there is reason to stop."""
-        return (
-            signal.sigtimedwait(_STOP_SIGNALS, max(seconds, 0.0)) is not None or os.getppid() != self._parent
-        )
+        return signal.sigtimedwait(_STOP_SIGNALS, max(seconds, 0.0)) is not None or os.getppid() != self._parent
 
 
 class Writer:
@@ -287,9 +284,7 @@ class Writer:
 def _make(connection: sqlalchemy.Connection, op: int, edit: Edit) -> None:
     module, qualname = edit.key
     key = {"module": module, "qualname": qualname}
-    made = connection.execute(
-        _statement(f"{edit.statement}_doc"), {**key, "op": op, "paragraph": edit.paragraph}
-    )
+    made = connection.execute(_statement(f"{edit.statement}_doc"), {**key, "op": op, "paragraph": edit.paragraph})
     if made.rowcount != 1:
         raise HadrianError(
             f"op {op}: {edit.statement} of {module}.{qualname} met {made.rowcount} rows",
@@ -308,26 +303,18 @@ def _statement(name: str) -> sqlalchemy.TextClause:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write until stopped: 0 then, 2 for an error that another try would not mend."""
-    parser = argparse.ArgumentParser(
-        prog="python -m trainer.drill.writer", description=(__doc__ or "").splitlines()[0]
-    )
-    parser.add_argument(
-        "--conninfo-env", required=True, metavar="NAME", help="environment variable with libpq's DSN"
-    )
+    parser = argparse.ArgumentParser(prog="python -m trainer.drill.writer", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--conninfo-env", required=True, metavar="NAME", help="environment variable with libpq's DSN")
     parser.add_argument("--seed", type=int, default=0, help="decides what is written")
     parser.add_argument("--rate", type=float, default=20.0, help="operations a second")
-    parser.add_argument(
-        "--parent", type=int, default=os.getppid(), metavar="PID", help="stop when it has ended"
-    )
+    parser.add_argument("--parent", type=int, default=os.getppid(), metavar="PID", help="stop when it has ended")
     arguments = parser.parse_args(argv)
     if arguments.conninfo_env not in os.environ:
         parser.error(f"{arguments.conninfo_env} is not set")
     if arguments.rate <= 0:
         parser.error("--rate must be above 0")
     try:
-        Writer(os.environ[arguments.conninfo_env], arguments.seed, arguments.rate).run(
-            _Orders(arguments.parent)
-        )
+        Writer(os.environ[arguments.conninfo_env], arguments.seed, arguments.rate).run(_Orders(arguments.parent))
     except HadrianError as error:
         sys.stderr.write(f"writer: {error}; {error.hint}\n")
         return 2

@@ -13,10 +13,14 @@ select
   ) as operations
 from pg_publication publication
 join pg_publication_tables listed on listed.pubname = publication.pubname
+-- By name, and not through regclass: that would need usage of every schema.
+join pg_namespace listed_namespace on listed_namespace.nspname = listed.schemaname
+join pg_class listed_class
+  on listed_class.relnamespace = listed_namespace.oid and listed_class.relname = listed.tablename
 cross join lateral (
-  select format('%I.%I', listed.schemaname, listed.tablename)::regclass as relid
+  select listed_class.oid as relid
   union
-  select relid from pg_partition_tree(format('%I.%I', listed.schemaname, listed.tablename)::regclass)
+  select relid from pg_partition_tree(listed_class.oid)
 ) part
 join pg_class class on class.oid = part.relid
 join pg_namespace namespace on namespace.oid = class.relnamespace

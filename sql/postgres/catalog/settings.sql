@@ -1,4 +1,5 @@
--- The node's settings. What the session itself set counts as well, so ask both nodes in the same way.
+-- The node's settings. What the session itself has set counts as well, so ask both nodes in the same
+-- way, in a read-only transaction.
 -- Parameters: none.
 -- Columns: name text; value text, with its unit; should_match boolean: false for what names the node, belongs to its
 -- role, or is no choice of anybody's.
@@ -19,7 +20,6 @@ select
     'Write-Ahead Log / Recovery Target'
   )
   and name not in ('bonjour_name', 'listen_addresses', 'port')
-  and name not like 'unix\_socket\_%'
-  and name not like 'transaction\_%' as should_match
+  and name not like 'unix\_socket\_%' as should_match
 from pg_settings
 order by name

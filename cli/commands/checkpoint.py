@@ -1,0 +1,35 @@
+"""`hadrian checkpoint`: what a database holds of a run."""
+
+from __future__ import annotations
+
+import click
+
+from cli import render
+from cli.options import Output, examples, format_option, primary_option
+
+_URL = "postgresql://user@host:5432/database"
+
+
+@click.group(epilog=examples(f"hadrian checkpoint list --primary {_URL}"))
+def command() -> None:
+    """List the checkpoints in a database."""
+
+
+@command.command("list", epilog=examples(f"hadrian checkpoint list --primary {_URL} --run drill --format json"))
+@click.option("--run", help="Of this run only.")
+@primary_option
+@format_option
+def list_checkpoints(run: str | None, primary: str, output: Output) -> None:
+    """List checkpoints, the newest of each run first.
+
+    Any node will do as --primary: on a standby it shows what would be there after a takeover.
+    """
+    from replicator import engines
+    from replicator.store import checkpoints
+
+    found = checkpoints.found(engines.database(primary), run)
+    if output == "json":
+        render.as_json({"checkpoints": found})
+    else:
+        columns = ("run", "step", "cursor", "size", "chunks", "created_at")
+        render.table("", columns, ([getattr(one, column) for column in columns] for one in found))

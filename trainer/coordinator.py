@@ -1,0 +1,136 @@
+"""What rank 0 does alone: read the feed, keep the step journal, follow checkpoints until they are durable.
+
+Every rank has a `Coordinator`, but its methods run on rank 0 only, inside `chorus.agree`, so that what they return
+or raise reaches every rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from replicator import handover, step_journal
+from replicator.change import Change
+from replicator.errors import NodeLost
+from replicator.feed.reader import Feed
+from replicator.postgres import topology
+from replicator.postgres.adapter import PostgresDatabase
+from replicator.postgres.snapshot import read_published
+from replicator.step_journal import Step
+from replicator.store.durability import Durability, Durable
+from replicator.topology import Role
+from trainer import dataset
+from trainer.events import emit
+from trainer.place import Place, feed_of
+from trainer.recipe import Recipe
+
+_DURABLE_TIMEOUT_S = 120.0
+_READ_TIMEOUT_S = 1.0
+
+
+class Coordinator:
+    """Rank 0's part of a session.
+
+    Calls, in this order: 1) `open` 2) for each step `next_tokens`, `stepped` 3) for a checkpoint
+    `begin_checkpoint`, `end_checkpoint` 4) `wait_durable` 5) `close`, on any rank, always.
+
+    Args:
+        recipe: what is trained.
+        nodes: every node.
+        place: where the session works.
+        encoder: rows to tokens.
+    """
+
+    def __init__(
+        self, recipe: Recipe, nodes: Sequence[PostgresDatabase], place: Place, encoder: dataset.Encoder
+    ) -> None:
+        self._recipe = recipe
+        self._place = place
+        self._primary = nodes[place.primary]
+        self._source = nodes[place.source]
+        self._encoder = encoder
+        self._durability = Durability([nodes[number] for number in place.standbys])
+        self._cursor = place.cursor
+        self._recorded: dict[int, Step] = {}
+        self._feed: Feed | None = None
+        self._batch: dataset.Batch | None = None
+
+    def open(self) -> None:
+        """Open the feed behind the checkpoint's cursor, and read what the journal has behind its step."""
+        definition = feed_of(self._primary, self._recipe)
+        self._recorded = step_journal.steps(self._primary, self._recipe.run, after=self._place.step)
+        self._feed = handover.open_feed(
+            definition, source=self._source, after=self._place.cursor, slot=self._recipe.feed.slot
+        )
+
+    def close(self) -> None:
+        """Close the feed, if it was opened here."""
+        if self._feed is not None:
+            self._feed.close()
+
+    def next_tokens(self) -> list[list[int]]:
+        """Wait for the next batch and return its tokens."""
+        self._batch = dataset.take(self._read, self._cursor, self._recipe.data.rows_per_step)
+        return self._tokens(row.values for row in self._batch.rows)
+
+    def _tokens(self, rows: Any) -> list[list[int]]:
+        tokens: list[list[int]] = self._encoder.encode(rows).tolist()
+        return tokens
+
+    def _read(self) -> Change:
+        assert self._feed is not None  # noqa: S101 - open() comes first
+        while (change := self._feed.read(_READ_TIMEOUT_S)) is None:
+            self._report(self._durability.poll())
+        return change
+
+    def stepped(self, number: int, loss: float, norm: float) -> None:
+        """Write the step to the journal, or compare it with what the journal has. Raises: ReplayDiverged."""
+        batch = self._batch
+        assert batch is not None  # noqa: S101 - a step follows its batch
+        done = Step(number, batch.before, batch.after, len(batch.rows), batch.changes_sha256, loss, norm)
+        recorded = self._recorded.get(number)
+        if recorded is None:
+            step_journal.append(self._primary, self._recipe.run, done)
+        else:
+            done.check(recorded)
+        self._cursor = batch.after
+        emit(
+            "step", step=number, loss=loss, grad_norm=norm, rows=len(batch.rows), cursor=str(batch.after),
+            replayed=recorded is not None,
+        )  # fmt: skip
+        self._report(self._durability.poll())
+
+    def begin_checkpoint(self, number: int) -> list[Any]:
+        """Return the cursor for the checkpoint, having checked that rows and writes are of one timeline."""
+        emit("checkpoint-begin", step=number)
+        written, read = topology.look(self._primary), topology.look(self._source)
+        if written.role is not Role.PRIMARY or written.timeline != read.timeline:
+            raise NodeLost(f"{self._source.where} is on timeline {read.timeline}, {self._primary.where} is not")
+        return [str(self._cursor.lsn), self._cursor.seq, written.timeline]
+
+    def end_checkpoint(self, number: int, sums: list[int], took_s: float) -> None:
+        """Begin to follow a checkpoint that has committed."""
+        chunks, new_chunks, plain_bytes, stored_bytes = sums
+        self._durability.follow(number, self._cursor, self._primary.committed())
+        emit(
+            "checkpoint", step=number, chunks=chunks, new_chunks=new_chunks, plain_bytes=plain_bytes,
+            stored_bytes=stored_bytes, took_s=took_s,
+        )  # fmt: skip
+        self._report(self._durability.poll())
+
+    def wait_durable(self) -> None:
+        """Wait until every checkpoint is durable. Raises: NodeLost."""
+        self._report(self._durability.wait(_DURABLE_TIMEOUT_S))
+
+    def _report(self, done: list[Durable]) -> None:
+        for durable in done:
+            assert self._feed is not None  # noqa: S101 - open() comes first
+            self._feed.confirm(durable.cursor)
+            emit("durable", step=durable.step, lsn=str(durable.commit_lsn), waited_s=durable.waited_s)
+
+    def held_out(self) -> list[list[list[int]]]:
+        """Return the held-out rows as batches of tokens."""
+        section, size = self._recipe.held_out, self._recipe.data.rows_per_step
+        assert section is not None  # noqa: S101 - asked for only then
+        rows = read_published(self._primary, section.publication, section.rows)
+        return [self._tokens(rows[at : at + size]) for at in range(0, len(rows), size)]
