@@ -34,7 +34,7 @@ class Database(Protocol):
         """Open a transaction that commits with the block. Raises: NodeUnreachable, NodeLost."""
         ...
 
-    def insert_chunks(self, chunks: Sequence[tuple[bytes, int, bytes]]) -> None:
+    def insert_chunks(self, batch: Sequence[tuple[bytes, int, bytes]]) -> None:
         """Insert (digest, plain bytes, body) in a transaction of its own; chunks that are there stay. Idempotent."""
         ...
 

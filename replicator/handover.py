@@ -49,14 +49,15 @@ def create_feed(
     Raises:
         AlreadyThere: a feed of that name exists.
         BadInput, TableUnfit, NotConfigured, NotPermitted: as `open_snapshot`.
-        NodeLost, NodeUnreachable, DiskFull: nothing exists; call again.
+        NodeLost, NodeUnreachable, DiskFull: nothing exists, call again; or, if the node went during the last
+            commit, the feed does: `definition.find` tells.
     """
     slot = slots.slot_name(name)
     if definitions.find(primary, name) is not None:
         raise AlreadyThere(f"{primary.where} has a feed {name} already", hint="choose another name, or drop it first")
     with open_snapshot(source, primary, publication, slot) as snapshot:
         writer = Writer(primary)
-        blobs = []
+        blobs: list[Blob] = []
         kept = 0
         for batch in _batches(snapshot.rows):
             blobs.append(_keep(writer, len(blobs), batch))
@@ -66,6 +67,7 @@ def create_feed(
         with publish(primary, KIND, name, blobs) as (transaction, artifact_id):
             definition = Definition(name, publication, slot, snapshot.end, snapshot.timeline, artifact_id)
             definitions.record(primary, transaction, definition)
+            snapshot.slot_in_use = True
     return definition
 
 

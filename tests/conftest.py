@@ -1,3 +1,3 @@
 """Plug-ins only: each fixture lives in the file that says what it is about."""
 
-pytest_plugins = ("tests.fixtures.pair",)
+pytest_plugins = ("tests.fixtures.pair", "tests.fixtures.tiny_model", "tests.fixtures.training")

@@ -10,6 +10,7 @@ Source of the calls and their order: torch.distributed.checkpoint.storage, Stora
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ from torch.distributed.checkpoint.storage import StorageReader, StorageWriter, W
 from torch.futures import Future
 
 from replicator.database import Database
-from replicator.errors import HadrianError, StoreCorrupt
+from replicator.errors import BadInput, HadrianError, StoreCorrupt
 from replicator.position import Cursor
 from replicator.store import checkpoints, reader
 from replicator.store.manifest import Blob
@@ -89,7 +90,7 @@ def load(tensors: Mapping[str, torch.Tensor], database: Database, artifact_id: i
     Raises:
         HadrianError: on every rank alike; the tensors' content is then undefined.
     """
-    _unwrapped(lambda: dcp.load(dict(tensors), storage_reader=_StoreReader(database, artifact_id)))
+    _unwrapped(lambda: dcp.load(dict(tensors), storage_reader=_StoreReader(database, artifact_id, tensors)))
 
 
 def _unwrapped(call: Any) -> None:
@@ -148,6 +149,10 @@ class _StoreWriter(StorageWriter):
             )
         tensor = planner.resolve_data(item)
         assert isinstance(tensor, torch.Tensor)  # noqa: S101 - DCP resolves what is not BYTE_IO to a tensor
+        if tensor.dtype not in _DTYPES.values():
+            raise HadrianError(
+                f"{item.index.fqn} is of {tensor.dtype}, which could not be read back", hint=f"use {', '.join(_DTYPES)}"
+            )
         data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
         blob = writer.put(_blob_name(item.index), memoryview(data))
         return WriteResult(index=item.index, size_in_bytes=blob.size, storage_data=blob)
@@ -190,19 +195,32 @@ def _described(result: WriteResult, metadata: Metadata) -> Blob:
 
 
 class _StoreReader(StorageReader):
-    """1) read_metadata, set_up, prepare_local_plan (all ranks) 2) prepare_global_plan (coordinator) 3) read_data (all)."""
+    """DCP's calls, and on which rank.
 
-    def __init__(self, database: Database, artifact_id: int) -> None:
+    1) reset, read_metadata, set_up, prepare_local_plan (all) 2) prepare_global_plan (coordinator) 3) read_data (all).
+    """
+
+    def __init__(self, database: Database, artifact_id: int, tensors: Mapping[str, torch.Tensor]) -> None:
         super().__init__()
         self._database = database
         self._artifact_id = artifact_id
+        self._tensors = tensors
         self._blobs: dict[tuple[str, tuple[int, ...]], Blob] = {}
+        self._error: HadrianError | None = None
 
     def reset(self, checkpoint_id: Any = None) -> None:
         """Nothing is kept between checkpoints."""
 
     def read_metadata(self, *_args: Any, **_kwargs: Any) -> Metadata:
         """Read the manifest as DCP's metadata."""
+        try:
+            return self._metadata()
+        except HadrianError as error:
+            # DCP would log it, look elsewhere and lose its class: the next call raises it.
+            self._error = error
+            return Metadata(state_dict_metadata={})
+
+    def _metadata(self) -> Metadata:
         manifest = reader.manifest(self._database, self._artifact_id)
         shards: dict[str, list[tuple[Blob, _Shard]]] = {}
         for blob in manifest.blobs:
@@ -220,8 +238,19 @@ class _StoreReader(StorageReader):
             }
         )
 
-    def set_up_storage_reader(self, metadata: Metadata, is_coordinator: bool, *args: Any, **kwargs: Any) -> None:
-        """Nothing to set up."""
+    def set_up_storage_reader(self, metadata: Metadata, is_coordinator: bool, *_args: Any, **_kwargs: Any) -> None:  # noqa: ARG002 - DCP's signature
+        """Check that the checkpoint has what is wanted: DCP would convert another dtype without a word."""
+        if self._error is not None:
+            raise self._error
+        for name, tensor in self._tensors.items():
+            stored = metadata.state_dict_metadata.get(name)
+            found = stored and f"{stored.properties.dtype} {tuple(stored.size)}"
+            wanted = f"{tensor.dtype} {tuple(tensor.shape)}"
+            if found != wanted:
+                raise BadInput(
+                    f"the checkpoint's {name} is {found or 'absent'}, not {wanted}",
+                    hint="load it with the recipe and the model that it was trained with",
+                )
 
     def prepare_local_plan(self, plan: LoadPlan) -> LoadPlan:
         """Take the plan as it is."""
@@ -282,13 +311,14 @@ class _Shard:
         try:
             values = dict(blob.attributes)
             shard = cls(dtype=_DTYPES[values.pop("dtype")], **values)
-            elements = torch.Size(shard.size).numel()
+            torch.Size(shard.shape)  # refuses what is not a list of 64-bit integers
+            elements = math.prod(torch.Size(shard.size))
             inside = all(
                 at >= 0 and length >= 0 and at + length <= whole
                 for at, length, whole in zip(shard.offset, shard.size, shard.shape, strict=True)
             )
         except (KeyError, TypeError, ValueError) as error:
             raise StoreCorrupt(f"blob {blob.name} does not describe a tensor: {error!r}") from error
-        if not inside or elements * shard.dtype.itemsize != blob.size:
+        if not isinstance(shard.fqn, str) or not inside or elements * shard.dtype.itemsize != blob.size:
             raise StoreCorrupt(f"blob {blob.name} of {blob.size} bytes does not fit its shape {shard.size}")
         return shard

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import string
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,11 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from replicator.errors import BadInput
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,55}$")]
-Positive = Annotated[int, Field(gt=0)]
+# Strict, or `true` would be 1.
+Whole = Annotated[int, Field(strict=True, ge=0, lt=1 << 31)]
+Positive = Annotated[Whole, Field(gt=0)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class FeedSection(_Section):
@@ -45,16 +48,24 @@ class DataSection(_Section):
 
     template: str
     """Text of a row, with `{column}` for its values."""
-    max_tokens: Positive = 128
-    """Longer rows are cut."""
+    max_tokens: Annotated[Positive, Field(gt=1)] = 128
+    """Longer rows are cut. One token has no next one to learn."""
     rows_per_step: Positive = 8
+
+    @pydantic.field_validator("template")
+    @classmethod
+    def _only_plain_columns(cls, template: str) -> str:
+        for _, name, spec, conversion in string.Formatter().parse(template):
+            if name == "" or spec or conversion:
+                raise ValueError("name each column as {column}, and write a brace as {{ or }}")
+        return template
 
 
 class OptimizerSection(_Section):
     """AdamW."""
 
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    warmup_steps: Whole = 0
     """Linear, from 0."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
@@ -85,7 +96,7 @@ class Recipe(_Section):
     """Steps; the last step always makes one."""
     tensor_parallel: Positive = 1
     """Ranks that share each layer. The model's heads must divide by it."""
-    seed: int = 0
+    seed: Whole = 0
 
     def canonical(self) -> str:
         """Return the recipe as text: equal text means an equal run."""
@@ -102,7 +113,7 @@ def load(path: Path) -> Recipe:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}", hint="give the path of a recipe in YAML") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date of month 13, bytes not UTF-8
         raise BadInput(f"{path} is not YAML: {error}") from error
     if not isinstance(content, dict):
         raise BadInput(f"{path} is not a recipe: it has no keys", hint="see examples/drill.yaml")

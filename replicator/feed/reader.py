@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol, Self
 
 from replicator.change import Change, Op
+from replicator.errors import FeedBroken
 from replicator.feed.definition import Definition
 from replicator.position import Cursor, Lsn
 
@@ -66,14 +67,10 @@ class Feed:
         self._connect = connect
         self._stream: Source | None = None
         self._stream_from = max(after, self._end)
-        in_snapshot = after < self._end and len(snapshot) > 0
-        self._rows = self._snapshot(snapshot, after.seq) if in_snapshot else iter(())
-
-    def _snapshot(self, snapshot: Snapshot, first: int) -> Iterator[Change]:
-        last = len(snapshot)
-        for number, row in enumerate(snapshot.rows(first), first + 1):
-            after = Cursor(Lsn(0), number, self._end.timeline) if number < last else self._end
-            yield Change(Op.SNAPSHOT, row, after)
+        self._snapshot = snapshot
+        self._last = len(snapshot)
+        self._number = after.seq if after < self._end else self._last
+        self._rows: Iterator[Row] | None = None
 
     def read(self, timeout_s: float) -> Change | None:
         """Return the next change, or None if none was committed in time.
@@ -82,8 +79,21 @@ class Feed:
             NodeLost: the node that is read from went away.
             FeedBroken: the log no longer holds what follows.
         """
-        change = next(self._rows, None)
-        return change if change is not None else self._source().read(timeout_s)
+        if self._number < self._last:
+            return self._read_snapshot()
+        return self._source().read(timeout_s)
+
+    def _read_snapshot(self) -> Change:
+        rows = self._rows if self._rows is not None else self._snapshot.rows(self._number)
+        # Forgotten until the row is here: after an error an iterator is at its end, and the next read starts a new one.
+        self._rows = None
+        row = next(rows, None)
+        if row is None:
+            raise FeedBroken(f"the snapshot has {self._number} rows, its record says {self._last}")
+        self._rows = rows
+        self._number += 1
+        after = Cursor(Lsn(0), self._number, self._end.timeline) if self._number < self._last else self._end
+        return Change(Op.SNAPSHOT, row, after)
 
     def confirm(self, cursor: Cursor) -> None:
         """Allow the rows before `cursor` to be forgotten: call it when a checkpoint that has them is durable."""

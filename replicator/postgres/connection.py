@@ -10,8 +10,8 @@ import contextlib
 from collections.abc import Iterator
 from functools import cached_property
 
-import psycopg
-import sqlalchemy
+import psycopg.conninfo
+import sqlalchemy.exc
 from psycopg import pq
 from sqlalchemy.engine import URL, make_url
 
@@ -106,21 +106,19 @@ class Server:
     @property
     def conninfo(self) -> str:
         """The same address for libpq, password included: never print it."""
-        options = {key: value for key, value in self.url.query.items() if isinstance(value, str)}
-        return psycopg.conninfo.make_conninfo(
-            **{
-                "host": self.url.host,
-                "port": self.url.port,
-                "user": self.url.username,
-                "password": self.url.password,
-                "dbname": self.url.database,
-                "connect_timeout": CONNECT_TIMEOUT_S,
-                "options": _OUTPUT,
-                **options,
-            }
-        )
+        parts: dict[str, str | int | None] = {
+            "host": self.url.host,
+            "port": self.url.port,
+            "user": self.url.username,
+            "password": self.url.password,
+            "dbname": self.url.database,
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "options": _OUTPUT,
+        }
+        parts |= {key: value for key, value in self.url.query.items() if isinstance(value, str)}
+        return psycopg.conninfo.make_conninfo("", **parts)
 
-    def replication(self) -> pq.PGconn:
+    def replication(self) -> pq.abc.PGconn:
         """Open a session that speaks the logical replication protocol.
 
         The caller finishes it.
@@ -146,7 +144,7 @@ class Server:
             self.engine.dispose()
 
 
-def command(pgconn: pq.PGconn, text: bytes, where: str) -> pq.abc.PGresult:
+def command(pgconn: pq.abc.PGconn, text: bytes, where: str) -> pq.abc.PGresult:
     """Run one replication command and return its result.
 
     Raises:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from replicator.errors import FeedBroken
@@ -60,7 +61,10 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A new version of a row; `old` is there with REPLICA IDENTITY FULL, or when the key changed."""
+    """A new version of a row; `old` is there with REPLICA IDENTITY FULL.
+
+    When only the key was logged the server sends the rest as NULL, which it may not be: such a row is left out.
+    """
 
     oid: int
     old: Tuple | None
@@ -201,8 +205,10 @@ def _insert(reader: _Reader) -> Insert:
 
 def _update(reader: _Reader) -> Update:
     oid, old = reader.number(4), None
-    if reader.expect(b"K", b"O", b"N") != b"N":
-        old = reader.tuple()
+    kind = reader.expect(b"K", b"O", b"N")
+    if kind != b"N":
+        sent = reader.tuple()
+        old = sent if kind == b"O" else None
         reader.expect(b"N")
     return Update(oid, old, reader.tuple())
 
@@ -219,7 +225,7 @@ def _truncate(reader: _Reader) -> Truncate:
     return Truncate(struct.unpack(f">{count}I", reader.take(4 * count)))
 
 
-_DECODERS = {
+_DECODERS: dict[bytes, Callable[[_Reader], Message]] = {
     b"B": _begin,
     b"C": _commit,
     b"R": _relation,

@@ -26,7 +26,7 @@ from replicator.postgres.connection import Server
 from replicator.postgres.errors import translated
 from replicator.schema import Table, TableName
 
-_NAME = re.compile(r"[a-z0-9_]{1,63}")  # what pg_create_logical_replication_slot accepts
+_FEED_NAME = re.compile(r"[a-z0-9_]{1,55}")  # a slot's name has these characters and at most 63 of them
 _STANDBY_DECODING = 160000
 _CREATE_TIMEOUT_S = 60
 _NUDGE_S = 0.5
@@ -113,7 +113,7 @@ def slot_name(feed: str) -> str:
     Raises:
         BadInput: the feed's name has characters that a slot's may not have.
     """
-    if not _NAME.fullmatch(f"hadrian_{feed}"):
+    if not _FEED_NAME.fullmatch(feed):
         raise BadInput(f"not a feed name: {feed!r}", hint="use lower-case letters, digits and _, at most 55")
     return f"hadrian_{feed}"
 
@@ -151,7 +151,7 @@ def copy(server: Server, slot: str, name: str) -> None:
         connection.execute(sql.load("postgres/feed/copy_slot"), {"slot": slot, "copy": name})
 
 
-def create_exporting(server: Server, pgconn: pq.PGconn, slot: str, nudge: Callable[[], None]) -> tuple[Lsn, str]:
+def create_exporting(server: Server, pgconn: pq.abc.PGconn, slot: str, nudge: Callable[[], None]) -> tuple[Lsn, str]:
     """Create the slot and export the snapshot that shows exactly the rows before it.
 
     On a standby the server waits until a list of running transactions comes through the log; `nudge` makes

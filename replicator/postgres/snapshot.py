@@ -22,7 +22,7 @@ from replicator.schema import Table
 _Row = dict[str, str | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Snapshot:
     """An open snapshot.
 
@@ -31,45 +31,51 @@ class Snapshot:
         end: the slot's consistent point: the stream goes on from here.
         timeline: of the node it was read on.
         rows: column to text, in key order; to be read while the snapshot is open.
+        slot_in_use: set it before a commit that makes the slot's feed exist. From then on the slot stays whatever
+            happens, because a commit whose answer is lost may have happened all the same.
     """
 
     table: Table
     end: Lsn
     timeline: int
     rows: Iterator[_Row]
+    slot_in_use: bool = False
 
 
 @contextlib.contextmanager
 def open_snapshot(source: Server, primary: Server, publication: str, slot: str) -> Iterator[Snapshot]:
     """Create the slot on `source` and read the table as of that point; no lock, no pause for writers.
 
-    If the block fails, the slot is dropped again, unless the node has gone.
+    If the block fails, the slot is dropped again, unless the node has gone or the block says that it is in use.
 
     Raises:
         HadrianError: as `slot.check_decoding`, `slot.published_table` and `slot.create_exporting`.
     """
     slots.check_decoding(source)
     table = slots.published_table(source, publication)
-    timeline = topology.look(source).timeline
     if slots.exists(source, slot):
         slots.drop(source, slot)  # left by an attempt that was interrupted: no feed refers to it
     exporter = source.replication()
     try:
-        end, snapshot = slots.create_exporting(source, exporter, slot, lambda: _nudge(primary, source))
+        end, exported = slots.create_exporting(source, exporter, slot, lambda: _nudge(primary, source))
+        snapshot = Snapshot(table, end, 0, iter(()))
         try:
+            # Not before: a node promoted in between would have begun the slot on the later timeline.
+            snapshot.timeline = topology.look(source).timeline
             with source.connect() as connection:
                 driver = connection.connection.driver_connection
                 assert driver is not None  # noqa: S101 - an open SQLAlchemy connection has one
                 with driver.transaction(), driver.cursor() as cursor, translated(source.where):
                     cursor.execute("set transaction isolation level repeatable read, read only")
-                    cursor.execute(pgsql.SQL("set transaction snapshot {}").format(pgsql.Literal(snapshot)))
+                    cursor.execute(pgsql.SQL("set transaction snapshot {}").format(pgsql.Literal(exported)))
                     with cursor.copy(_copy_statement(table)) as copy:
-                        rows = (dict(zip(table.columns, row, strict=True)) for row in copy.rows())
-                        yield Snapshot(table, end, timeline, rows)
+                        snapshot.rows = (dict(zip(table.columns, row, strict=True)) for row in copy.rows())
+                        yield snapshot
         except BaseException:
-            with contextlib.suppress(HadrianError):
-                exporter.finish()
-                slots.drop(source, slot)
+            exporter.finish()
+            if not snapshot.slot_in_use:
+                with contextlib.suppress(HadrianError):
+                    slots.drop(source, slot)
             raise
     finally:
         exporter.finish()
@@ -84,12 +90,12 @@ def _nudge(*servers: Server) -> None:
 
 
 def _copy_statement(table: Table) -> pgsql.Composed:
-    # The filter is the server's own text from its catalog, not a user's.
-    where = pgsql.SQL(" where ") + pgsql.SQL(cast("LiteralString", table.row_filter)) if table.row_filter else None
-    return pgsql.SQL("copy (select {columns} from {table}{where} order by {key}) to stdout").format(
+    # The filter is the server's own text from its catalog, not a user's. mypy takes LiteralString for str.
+    literal = cast("LiteralString", table.row_filter or "true")  # type: ignore[redundant-cast]
+    return pgsql.SQL("copy (select {columns} from {table} where {row_filter} order by {key}) to stdout").format(
         columns=pgsql.SQL(", ").join(map(pgsql.Identifier, table.columns)),
         table=pgsql.Identifier(table.name.schema, table.name.name),
-        where=where or pgsql.SQL(""),
+        row_filter=pgsql.SQL(literal),
         key=pgsql.SQL(", ").join(map(pgsql.Identifier, table.key)),
     )
 

@@ -4,6 +4,9 @@ A thread of its own reads the socket and answers the server's keepalives, so tha
 between two rows without being taken for dead. What it may confirm it is told from outside: the slot keeps every
 row behind the newest durable checkpoint.
 
+A standby goes on streaming when it is promoted. So before the reader gets what came from one, a second session
+asks which timeline the node is on now: rows behind the fork must not be taken for the old timeline's.
+
 Source: PostgreSQL 18 documentation, 54.4 "Streaming Replication Protocol" and 54.5 "Logical Streaming
 Replication Protocol".
 """
@@ -11,6 +14,7 @@ Replication Protocol".
 from __future__ import annotations
 
 import collections
+import contextlib
 import select
 import struct
 import threading
@@ -26,12 +30,13 @@ from replicator.errors import FeedBroken, HadrianError, NodeLost
 from replicator.position import Cursor, Lsn
 from replicator.postgres import slot as slots
 from replicator.postgres import topology
-from replicator.postgres.connection import Server
+from replicator.postgres.connection import Server, command
 from replicator.postgres.errors import from_driver
-from replicator.postgres.pgoutput import decode
+from replicator.postgres.pgoutput import Message, decode
 from replicator.postgres.transactions import Transactions
 
-_STATUS_INTERVAL_S = 5.0  # well inside wal_sender_timeout, 60 s by default
+_STATUS_INTERVAL_S = 1.0  # well inside wal_sender_timeout, 60 s by default
+_CLOSE_TIMEOUT_S = 5.0
 _QUEUE_LIMIT = 4096
 _POSTGRES_EPOCH_S = 946684800  # 2000-01-01 in Unix time
 _XLOG_HEADER_BYTES = 25  # 'w', start, end, time
@@ -48,6 +53,7 @@ class Stream:
 
     Raises:
         FeedBroken: the slot is gone, or no longer keeps what follows `after`.
+        BadInput, TableUnfit: the publication is no longer what a feed can be read from.
         TimelineForked: the cursor has seen rows that this node's timeline never had.
         NodeUnreachable: no answer.
     """
@@ -55,23 +61,26 @@ class Stream:
     def __init__(self, server: Server, slot: str, publication: str, after: Cursor) -> None:
         history = topology.timeline_history(server)
         history.check(after)
-        kept_from = slots.confirmed(server, slot)
-        if after.lsn < kept_from:
-            raise FeedBroken(f"{server.where}: slot {slot} keeps rows from {kept_from} on, wanted from {after}")
+        slots.published_table(server, publication)  # the server passes over rows of one that is not there
+        self._server = server
         self._where = server.where
-        self._transactions = Transactions(after, history.timeline)
+        self._transactions = Transactions(after, history)
+        self._batch: list[Message] = []
         self._changes: collections.deque[Change] = collections.deque()
         self._ready = threading.Condition()
         self._error: HadrianError | None = None
         self._stopped = False
         self._received = after.lsn
-        self._confirmed = kept_from
-        self._pgconn = server.replication()
-        try:
+        self._confirmed = _kept_from(server, slot, after)
+        with contextlib.ExitStack() as undo:
+            self._pgconn = server.replication()
+            undo.callback(self._pgconn.finish)
+            self._identity = server.replication()
+            undo.callback(self._identity.finish)
             self._start(slot, publication, after.lsn)
-        except BaseException:
-            self._pgconn.finish()
-            raise
+            # Again, now that nobody else can move it: the server would start further on and say nothing.
+            self._confirmed = _kept_from(server, slot, after)
+            undo.pop_all()
         self._thread = threading.Thread(target=self._run, name=f"stream {slot}", daemon=True)
         self._thread.start()
 
@@ -129,6 +138,7 @@ class Stream:
             self._fail(error)
         finally:
             self._pgconn.finish()
+            self._identity.finish()
 
     def _fail(self, error: HadrianError) -> None:
         with self._ready:
@@ -147,11 +157,26 @@ class Stream:
             if size > 0:
                 next_status = self._take(bytes(data), next_status)
             elif size == 0:
-                select.select([self._pgconn.socket], [], [], 0.2)
-                self._pgconn.consume_input()
+                self._publish()
+                self._wait()
             else:
                 raise NodeLost(f"{self._where} ended the stream")
         self._send_status()
+        self._end()
+
+    def _wait(self) -> None:
+        select.select([self._pgconn.socket], [], [], 0.2)
+        self._pgconn.consume_input()
+
+    def _end(self) -> None:
+        """Leave in order: once the server has answered, the slot is confirmed and free for another reader."""
+        deadline = time.monotonic() + _CLOSE_TIMEOUT_S
+        self._pgconn.put_copy_end()
+        self._pgconn.flush()
+        while self._pgconn.get_copy_data(1)[0] >= 0 and time.monotonic() < deadline:
+            self._wait()
+        while self._pgconn.is_busy() and time.monotonic() < deadline:
+            self._wait()
 
     def _is_full(self) -> bool:
         with self._ready:
@@ -163,11 +188,7 @@ class Stream:
     def _take(self, data: bytes, next_status: float) -> float:
         if data[:1] == b"w":
             self._received = max(self._received, Lsn(int.from_bytes(data[1:9], "big")))
-            changes = list(self._transactions.take(decode(data[_XLOG_HEADER_BYTES:])))
-            if changes:
-                with self._ready:
-                    self._changes.extend(changes)
-                    self._ready.notify_all()
+            self._batch.append(decode(data[_XLOG_HEADER_BYTES:]))
         elif data[:1] == b"k":
             self._received = max(self._received, Lsn(int.from_bytes(data[1:9], "big")))
             if data[17:18] == b"\1":  # the server wants an answer now
@@ -176,9 +197,29 @@ class Stream:
             raise FeedBroken(f"{self._where} sent an unknown stream message {data[:1]!r}")
         return next_status
 
+    def _publish(self) -> None:
+        """Hand over what came, whose timeline is known only now."""
+        if not self._batch:
+            return
+        identity = command(self._identity, b"IDENTIFY_SYSTEM", self._where)
+        if int(identity.get_value(0, 1) or b"0") != self._transactions.history.timeline:
+            self._transactions.history = topology.timeline_history(self._server)
+        batch, self._batch = self._batch, []
+        changes = [change for message in batch for change in self._transactions.take(message)]
+        with self._ready:
+            self._changes.extend(changes)
+            self._ready.notify_all()
+
     def _send_status(self) -> None:
         with self._ready:
             flushed = self._confirmed
         now_us = int((time.time() - _POSTGRES_EPOCH_S) * 1_000_000)
         self._pgconn.put_copy_data(struct.pack(">cQQQQB", b"r", self._received, flushed, flushed, now_us, 0))
         self._pgconn.flush()
+
+
+def _kept_from(server: Server, slot: str, after: Cursor) -> Lsn:
+    kept_from = slots.confirmed(server, slot)
+    if after.lsn < kept_from:
+        raise FeedBroken(f"{server.where}: slot {slot} keeps rows from {kept_from} on, wanted from {after}")
+    return kept_from

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from replicator.change import Change, Op
-from replicator.errors import FeedBroken, TableUnfit
-from replicator.position import Cursor
+from replicator.errors import FeedBroken, TableUnfit, TimelineForked
+from replicator.position import Cursor, Lsn, TimelineHistory
 from replicator.postgres.pgoutput import (
     Begin,
     Commit,
@@ -32,13 +32,16 @@ class Transactions:
     Args:
         after: where the reader left off; the first `after.seq` changes of the first transaction that ends
             behind it are passed over.
-        timeline: the timeline the stream is read from.
+        history: of the log that is read. A node may be promoted meanwhile: set it again before the next message
+            is taken, since each transaction's cursors name the timeline that it was committed on.
     """
 
-    def __init__(self, after: Cursor, timeline: int) -> None:
+    def __init__(self, after: Cursor, history: TimelineHistory) -> None:
+        self.history = history
+        self._after = after
         self._done = after.lsn
         self._skip = after.seq
-        self._timeline = timeline
+        self._timeline = history.timeline
         self._relations: dict[int, Relation] = {}
         self._seq = 0
         self._held: tuple[Op, Mapping[str, str | None]] | None = None
@@ -47,15 +50,18 @@ class Transactions:
         """Yield the changes that this message completes: none or one.
 
         Raises:
-            FeedBroken: the message does not fit what came before.
+            FeedBroken: the message does not fit what came before, or the cursor.
+            TimelineForked: the transaction that the cursor stands in was lost in a takeover.
             TableUnfit: the update left out a TOASTed value, and no old row supplies it.
         """
         match message:
             case Relation():
                 self._relations[message.oid] = message
             case Begin():
-                self._seq = 0
+                self._begin(message.commit_lsn)
             case Commit():
+                if 0 < self._skip >= self._seq:
+                    raise FeedBroken(f"cursor {self._after} stands behind the last row of its transaction")
                 yield from self._release(Cursor(message.end_lsn, 0, self._timeline))
                 self._done, self._skip = message.end_lsn, 0
             case Ignored():
@@ -64,6 +70,16 @@ class Transactions:
                 yield from self._release(Cursor(self._done, self._seq, self._timeline))
                 self._held = self._change(message)
                 self._seq += 1
+
+    def _begin(self, commit_lsn: Lsn) -> None:
+        self._seq = 0
+        self._timeline = _timeline_at(self.history, commit_lsn)
+        fork = self.history.fork_of(self._after.timeline) if self._skip else None
+        if fork is not None and commit_lsn >= fork:
+            raise TimelineForked(
+                f"cursor {self._after} stands in a transaction of timeline {self._after.timeline}, left at {fork}, "
+                f"that timeline {self.history.timeline} never had"
+            )
 
     def _release(self, after: Cursor) -> Iterator[Change]:
         held, self._held = self._held, None
@@ -83,7 +99,8 @@ class Transactions:
 
     def _row(self, oid: int, new: Tuple, old: Tuple | None) -> dict[str, str | None]:
         relation = self._relations.get(oid)
-        if relation is None or len(relation.columns) != len(new):
+        fits = relation is not None and {len(new), len(old or new)} == {len(relation.columns)}
+        if relation is None or not fits:
             raise FeedBroken(f"a row of relation {oid} came without a description that fits it")
         row: dict[str, str | None] = {}
         for index, (column, value) in enumerate(zip(relation.columns, new, strict=True)):
@@ -95,3 +112,7 @@ class Transactions:
                 )
             row[column] = known
         return row
+
+
+def _timeline_at(history: TimelineHistory, lsn: Lsn) -> int:
+    return next((parent for parent, fork in history.forks if lsn < fork), history.timeline)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from replicator.database import Database
-from replicator.errors import NodeLost
+from replicator.errors import NodeLost, TimelineForked
 from replicator.position import Cursor, Lsn
 
 _POLL_S = 0.05
@@ -46,6 +46,7 @@ class Durability:
     def __init__(self, standbys: Sequence[Database]) -> None:
         self._standbys = standbys
         self._waiting: collections.deque[tuple[int, Cursor, Lsn, float]] = collections.deque()
+        self._timelines: list[int] = []
 
     def follow(self, step: int, cursor: Cursor, commit_lsn: Lsn) -> None:
         """Begin to follow a checkpoint whose transaction has committed before `commit_lsn`."""
@@ -54,17 +55,31 @@ class Durability:
     def poll(self) -> list[Durable]:
         """Return the checkpoints that have become durable since the last call, oldest first.
 
+        Call it before the first checkpoint too: it then sees which timeline the standbys follow.
+
         Raises:
-            NodeLost, NodeUnreachable: a standby does not answer.
+            NodeLost, NodeUnreachable: a standby does not answer, or took over before it had replayed a commit.
         """
+        if not self._timelines:
+            self._timelines = [standby.timeline_history().timeline for standby in self._standbys]
         if not self._waiting:
             return []
         safe = min((standby.replayed() for standby in self._standbys), default=self._waiting[-1][2])
         done = []
         while self._waiting and self._waiting[0][2] <= safe:
-            step, cursor, lsn, since = self._waiting.popleft()
+            step, cursor, lsn, since = self._waiting[0]
+            self._check_timelines(step, lsn)
+            self._waiting.popleft()
             done.append(Durable(step, cursor, lsn, time.monotonic() - since))
         return done
+
+    def _check_timelines(self, step: int, lsn: Lsn) -> None:
+        # A standby that was promoted writes past any position of the old primary without ever having its commits.
+        for standby, timeline in zip(self._standbys, self._timelines, strict=True):
+            try:
+                standby.timeline_history().check(Cursor(lsn, 0, timeline))
+            except TimelineForked as error:
+                raise NodeLost(f"{standby.where} took over before it had checkpoint {step}") from error
 
     def wait(self, timeout_s: float) -> list[Durable]:
         """Wait until every followed checkpoint is durable and return them.

@@ -18,7 +18,7 @@ from replicator.errors import StoreCorrupt
 from replicator.store.digest import CHUNK_BYTES
 
 _FORMAT = "hadrian.manifest/1"
-_DIGEST_HEX = 64
+_DIGEST_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +91,19 @@ class Manifest:
             if content["format"] != _FORMAT:
                 raise StoreCorrupt(f"a manifest of unknown format {content['format']!r}", hint="upgrade hadrian")
             return cls(tuple(_blob(entry) for entry in content["blobs"]))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise StoreCorrupt(f"not a manifest: {error!r}") from error
 
 
 def _blob(entry: dict[str, Any]) -> Blob:
     name, size, chunks, attributes = entry["name"], entry["bytes"], entry["chunks"], entry["attributes"]
-    well_typed = isinstance(name, str) and type(size) is int and isinstance(attributes, dict)
+    well_typed = (
+        isinstance(name, str) and type(size) is int and isinstance(chunks, list) and isinstance(attributes, dict)
+    )
     if not well_typed or size < 0 or len(chunks) != -(-size // CHUNK_BYTES):
         raise StoreCorrupt(f"blob {name!r} of {size!r} bytes cannot have {len(chunks)} chunks")
-    if any(len(digest) != _DIGEST_HEX for digest in chunks):
+    digests = tuple(bytes.fromhex(digest) for digest in chunks)
+    # fromhex skips spaces, so the length is looked at behind it.
+    if any(len(digest) != _DIGEST_BYTES for digest in digests):
         raise StoreCorrupt(f"blob {name!r} has a digest of the wrong length")
-    return Blob(name, size, tuple(bytes.fromhex(digest) for digest in chunks), attributes)
+    return Blob(name, size, digests, attributes)

@@ -367,11 +367,10 @@ def _next(feed: Feed) -> Change:
 def _told(event: Event) -> str | None:
     match event["event"]:
         case "checkpoint":
-            shared = event["chunks"] - event["new_chunks"]
-            return (
-                f"checkpoint at step {event['step']}: {event['plain_bytes'] / 1e6:,.1f} MB, {shared} of "
-                f"{event['chunks']} chunks there already, {event['stored_bytes'] / 1e6:,.1f} MB sent in {event['took_s']:.1f} s"
-            )
+            plain_mb, sent_mb = event["plain_bytes"] / 1e6, event["stored_bytes"] / 1e6
+            shared = f"{event['chunks'] - event['new_chunks']} of {event['chunks']} chunks there already"
+            took = f"{sent_mb:,.1f} MB sent in {event['took_s']:.1f} s"
+            return f"checkpoint at step {event['step']}: {plain_mb:,.1f} MB, {shared}, {took}"
         case "durable":
             return f"checkpoint at step {event['step']} is durable (replayed past {event['lsn']})"
         case "node-lost":

@@ -1,0 +1,113 @@
+"""Runs that are interrupted end in the bits of runs that are not."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import psutil
+import pytest
+
+from replicator.errors import BadInput, ReplayDiverged
+from replicator.postgres import topology
+from tests.fixtures.training import Event, Ground, named
+
+
+def _fail_over_at(ground: Ground, kind: str, step: int) -> Any:
+    done = []
+
+    def act(event: Event, _launched: Any) -> None:
+        if (event["event"], event.get("step")) == (kind, step) and not done:
+            done.append(event)
+            ground.pair.fail_over()
+
+    return act
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_a_run_that_loses_its_primary_ends_in_the_bits_of_one_that_does_not(ground: Ground, ranks: int) -> None:
+    """Weights, optimizer state and generators are equal after SIGKILL, promotion and replay, at TP 1 and 3."""
+    ground.write(9, 60)
+    events = ground.train(ground.recipe(tensor_parallel=ranks), _fail_over_at(ground, "step", 5))
+    reference = ground.train(ground.reference(tensor_parallel=ranks))
+    assert named(events, "finished")[0]["digest"] == named(reference, "finished")[0]["digest"]
+    replayed = [event["step"] for event in named(events, "step") if event["replayed"]]
+    assert replayed[:1] == [4], "the journal reached the standby, so step 4 is proven bit by bit"
+
+
+def test_a_killed_rank_is_started_again_and_changes_no_bit(ground: Ground) -> None:
+    """The elastic agent restarts every rank, and the run goes on from its newest checkpoint."""
+    ground.write(9, 60)
+    killed: list[int] = []
+
+    def kill_a_rank(event: Event, launched: Any) -> None:
+        if event["event"] == "step" and event["step"] == 5 and not killed:
+            rank = next(p for p in psutil.Process(launched.agent).children() if "trainer" in p.cmdline())
+            killed.append(rank.pid)
+            os.kill(rank.pid, signal.SIGKILL)
+
+    events = ground.train(ground.recipe(), kill_a_rank)
+    reference = ground.train(ground.reference())
+    assert [event["step"] for event in named(events, "resumed")] == [0, 3]
+    assert named(events, "finished")[0]["digest"] == named(reference, "finished")[0]["digest"]
+
+
+def test_rows_behind_a_checkpoint_that_died_with_the_primary_can_still_be_had(ground: Ground) -> None:
+    """The slot is confirmed only up to what the standby has: cut off, it gets neither checkpoint nor confirmation."""
+    ground.write(9, 60)
+    ground.pair.run("alter system set primary_conninfo = ''", "b")
+    ground.pair.run("select pg_reload_conf()", "b")
+    receiver = "select count(*) from pg_stat_wal_receiver"
+    topology.wait_until(lambda: ground.pair.run(receiver, "b") == [(0,)], "the receiver to stop", timeout_s=20)
+    events = ground.train(ground.recipe(), _fail_over_at(ground, "step", 7))
+    before, after = named(events, "resumed")
+    assert (before["step"], after["step"]) == (0, 0), "both checkpoints died with the primary"
+    reference = ground.train(ground.reference())
+    assert named(events, "finished")[0]["digest"] == named(reference, "finished")[0]["digest"]
+
+
+def test_a_step_that_does_not_replay_to_its_bits_stops_the_run_and_is_named(ground: Ground) -> None:
+    """A journal that holds other bits is believed, and the run ends there."""
+    ground.write(9, 60)
+
+    def falsify(event: Event, _launched: Any) -> None:
+        if event["event"] == "step" and event["step"] == 5 and not event["replayed"]:
+            ground.pair.run("update hadrian.step set loss = loss + 1e-7 where step = 5")
+            topology.wait_replayed(ground.pair.standby, topology.committed(ground.pair.primary))
+            ground.pair.fail_over()
+
+    with pytest.raises(ReplayDiverged, match=r"step 5: loss is 0x.* the journal has 0x"):
+        ground.train(ground.recipe(), falsify)
+
+
+def test_a_run_goes_on_after_its_launcher_was_closed(ground: Ground) -> None:
+    """Starting it again resumes from the newest checkpoint; nothing of it was kept outside the database."""
+    from trainer.launch import Launch
+
+    ground.write(9, 60)
+    with Launch(ground.recipe(), ground.urls, ground.folder) as launched:
+        for event in launched.events():
+            if event["event"] == "step" and event["step"] == 4:
+                break
+    assert not psutil.pid_exists(launched.agent)
+    events = ground.train(ground.recipe())
+    reference = ground.train(ground.reference())
+    assert named(events, "resumed")[0]["step"] == 3
+    assert named(events, "finished")[0]["digest"] == named(reference, "finished")[0]["digest"]
+
+
+def test_a_finished_run_has_nothing_left_to_do(ground: Ground) -> None:
+    """Running it once more trains no step and ends in the same digest."""
+    ground.write(9, 60)
+    first, second = ground.train(ground.recipe()), ground.train(ground.recipe())
+    assert named(second, "step") == []
+    assert named(first, "finished")[0]["digest"] == named(second, "finished")[0]["digest"]
+
+
+def test_a_changed_recipe_needs_another_run_name(ground: Ground) -> None:
+    """Bits that were begun with one recipe are not continued with another."""
+    ground.write(9, 60)
+    ground.train(ground.recipe())
+    with pytest.raises(BadInput, match="run one was begun with another recipe"):
+        ground.train(ground.recipe(seed=6))
