@@ -13,6 +13,7 @@ from typing import Self
 
 from replicator.errors import BadInput, TimelineForked
 
+_TIMELINE = re.compile(r"[0-9]{1,10}")
 _LSN = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})")
 
 
@@ -92,7 +93,7 @@ class TimelineHistory:
             if not text:
                 continue
             parts = text.split(None, 2)
-            if len(parts) < 2 or not parts[0].isdecimal():
+            if len(parts) < 2 or not _TIMELINE.fullmatch(parts[0]):
                 raise BadInput(f"not a timeline history line: {line!r}")
             forks.append((int(parts[0]), Lsn(parts[1])))
         return cls(timeline, tuple(forks))

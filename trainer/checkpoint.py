@@ -311,7 +311,7 @@ class _Shard:
         try:
             values = dict(blob.attributes)
             shard = cls(dtype=_DTYPES[values.pop("dtype")], **values)
-            torch.Size(shard.shape)  # refuses what is not a list of 64-bit integers
+            torch.Size(shard.shape).numel()  # refuses what is not a list of 64-bit integers
             elements = math.prod(torch.Size(shard.size))
             inside = all(
                 at >= 0 and length >= 0 and at + length <= whole

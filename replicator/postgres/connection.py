@@ -16,7 +16,7 @@ from psycopg import pq
 from sqlalchemy.engine import URL, make_url
 
 from replicator import sql
-from replicator.errors import BadInput, NodeLost, NodeUnreachable
+from replicator.errors import BadInput, NodeLost, NodeUnreachable, NotPermitted
 from replicator.postgres.errors import connecting, from_driver, translated
 
 CONNECT_TIMEOUT_S = 5
@@ -33,7 +33,7 @@ def parse_url(url: str | URL) -> URL:
     """
     try:
         parsed = make_url(url)
-    except sqlalchemy.exc.ArgumentError as error:
+    except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # ValueError: a port that is no number
         # The text may hold a password, so it is not repeated.
         raise BadInput("not a database URL", hint="write it as postgresql://user@host:5432/database") from error
     if parsed.get_backend_name() != "postgresql":
@@ -124,15 +124,24 @@ class Server:
         The caller finishes it.
 
         Raises:
-            NodeUnreachable: no answer, or the role may not replicate (libpq passes no SQLSTATE here; the
-                server's own sentence is in the message).
+            NodeUnreachable: no answer, or a refusal in the server's own words.
+            NotPermitted: the role lacks REPLICATION.
         """
         pgconn = pq.PGconn.connect(f"{self.conninfo} replication=database".encode())
         if pgconn.status != pq.ConnStatus.OK:
             message = pgconn.error_message.decode(errors="replace").strip().splitlines()[0]
             pgconn.finish()
+            self._check_replication()
             raise NodeUnreachable(f"{self.where}: {message}")
         return pgconn
+
+    def _check_replication(self) -> None:
+        # libpq passes no SQLSTATE when a connection is refused, so the likeliest reason is looked up.
+        with self.connect() as connection:
+            row = connection.execute(sql.load("postgres/feed/decoding")).one()
+        if not row.may_replicate:
+            hint = f"run: alter role {row.role} replication"
+            raise NotPermitted(f"{self.where}: role {row.role} lacks REPLICATION", hint=hint)
 
     def statement(self, name: str) -> sqlalchemy.TextClause:
         """Return `sql/postgres/<name>.sql`."""

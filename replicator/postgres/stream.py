@@ -85,10 +85,12 @@ class Stream:
         self._thread.start()
 
     def _start(self, slot: str, publication: str, lsn: Lsn) -> None:
-        names = pgsql.Literal(pgsql.Identifier(publication).as_string(None)).as_string(None)
+        # Values come in the session's encoding, which is the database's unless we say so.
+        command(self._pgconn, b"SET client_encoding TO 'UTF8'", self._where)
+        names = pgsql.Identifier(publication).as_string(None).replace("'", "''")  # no E'' in this grammar
         text = (
             f"START_REPLICATION SLOT {pgsql.Identifier(slot).as_string(None)} LOGICAL {lsn} "
-            f"(proto_version '1', publication_names {names.strip()})"
+            f"(proto_version '1', publication_names '{names}')"
         )
         result = self._pgconn.exec_(text.encode())
         if result.status != pq.ExecStatus.COPY_BOTH:

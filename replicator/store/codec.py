@@ -28,9 +28,13 @@ def decode(body: bytes, plain_bytes: int) -> bytes:
         StoreCorrupt: the body is not what `encode` made of that many bytes.
     """
     try:
+        # The decompressor would allocate whatever the body's header states, gigabytes included.
+        stated = zstandard.frame_content_size(body)
+        if stated != plain_bytes:
+            raise StoreCorrupt(f"the body states {stated} bytes where {plain_bytes} were stored")
         plain = zstandard.ZstdDecompressor().decompress(body, max_output_size=plain_bytes)
     except zstandard.ZstdError as error:
-        raise StoreCorrupt(f"a chunk cannot be decompressed: {error}") from error
+        raise StoreCorrupt(f"the body cannot be decompressed: {error}") from error
     if len(plain) != plain_bytes:
-        raise StoreCorrupt(f"a chunk has {len(plain)} bytes where {plain_bytes} were stored")
+        raise StoreCorrupt(f"the body has {len(plain)} bytes where {plain_bytes} were stored")
     return plain

@@ -50,7 +50,10 @@ def _checked(where: str, blob: Blob, index: int, digest: bytes, found: dict[byte
         raise StoreCorrupt(
             f"{where}: chunk {digest.hex()} of {blob.name} has {plain_bytes} bytes, not {blob.piece_bytes(index)}"
         )
-    plain = codec.decode(body, plain_bytes)
+    try:
+        plain = codec.decode(body, plain_bytes)
+    except StoreCorrupt as error:
+        raise StoreCorrupt(f"{where}: chunk {digest.hex()} of {blob.name}: {error}") from error
     if hashlib.sha256(plain).digest() != digest:
         raise StoreCorrupt(f"{where}: chunk {digest.hex()} of {blob.name} does not have its digest")
     return plain

@@ -216,12 +216,13 @@ def test_the_exit_code_is_what_the_command_returns(tmp_path: Path, code: int) ->
     assert run_extra(tmp_path, f"return {code}").returncode == code
 
 
-def test_a_reader_who_leaves_ends_the_command_quietly() -> None:
-    """`hadrian ... | head` prints no complaint."""
+@pytest.mark.parametrize("arguments", [["--version"], ["schema", "show", "--engine", "postgres"]])
+def test_a_reader_who_leaves_ends_the_command_quietly(arguments: list[str]) -> None:
+    """`hadrian ... | head` prints no complaint, however much was still to be written."""
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
-        [*COMMAND, "schema", "show", "--engine", "postgres"],
+        [*COMMAND, *arguments],
         env=environment(),
         stdout=writer,
         stderr=subprocess.PIPE,

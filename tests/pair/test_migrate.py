@@ -39,7 +39,17 @@ def folder_of(folder: Path, *scripts: str) -> Path:
 def dump(pair: Pair) -> str:
     """Return the definition of everything in schema hadrian, as pg_dump writes it."""
     embedded = pair.embedded
-    argv = [embedded.bin / "pg_dump", "-h", embedded.socket, "-U", "postgres", "-s", "-n", "hadrian", "trial"]
+    argv: list[str | Path] = [
+        embedded.bin / "pg_dump",
+        "-h",
+        embedded.socket,
+        "-U",
+        "postgres",
+        "-s",
+        "-n",
+        "hadrian",
+        "trial",
+    ]
     text = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
     # \restrict carries a random word
     return "\n".join(line for line in text.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))

@@ -17,7 +17,7 @@ from replicator.errors import HadrianError
 from replicator.postgres.errors import _BY_SQLSTATE, connecting, from_driver, translated
 
 
-def below(root: type) -> Iterator[type]:
+def below(root: type[BaseException]) -> Iterator[type[BaseException]]:
     """Yield a class and every class below it."""
     yield root
     for child in root.__subclasses__():

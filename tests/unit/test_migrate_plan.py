@@ -40,7 +40,8 @@ def test_what_is_left_is_what_was_not_applied(texts: list[str], data: st.DataObj
 @given(scripts)
 def test_an_interruption_after_any_step_ends_the_same(texts: list[str]) -> None:
     """Planned again after each single step, every file comes up exactly once and in order."""
-    files, done = files_of(texts), []
+    files = files_of(texts)
+    done: list[Migration] = []
     while pending := plan(had(done), files):
         done.append(pending[0])
     assert done == files

@@ -14,7 +14,7 @@ from replicator.migrate import ENGINES, available
 def split(script: str) -> list[str]:
     """Return the statements as the driver gets them."""
     # The driver takes %% for %, so that is undone here.
-    dialect = postgresql.psycopg.dialect()
+    dialect = postgresql.psycopg.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's own
     return [str(found.compile(dialect=dialect)).replace("%%", "%") for found in sql.statements(script)]
 
 

@@ -64,7 +64,10 @@ def test_pieces_put_together_are_the_whole_and_named_by_their_content(size: int)
 
 
 @_PATIENT
-@given(st.binary(min_size=1, max_size=4096) | st.builds(lambda one, count: one * count, st.binary(min_size=1), st.just(999)))
+@given(
+    st.binary(min_size=1, max_size=4096)
+    | st.builds(lambda one, count: one * count, st.binary(min_size=1), st.just(999))
+)
 def test_a_body_decodes_to_the_bytes_it_was_made_of(plain: bytes) -> None:
     """What is compressed comes back whole, from bytes and from a view alike."""
     assert codec.decode(codec.encode(plain), len(plain)) == plain
@@ -75,6 +78,7 @@ def test_a_body_decodes_to_the_bytes_it_was_made_of(plain: bytes) -> None:
 @given(st.binary(max_size=200), st.integers(1, 2 * CHUNK_BYTES))
 @example(b"", 1)
 @example(codec.encode(b"abcd")[:-1], 4)
+@example(b"\x28\xb5\x2f\xfd\xe0" + (1 << 40).to_bytes(8, "little") + b"\x01\x00\x00", 4)  # states a terabyte
 def test_a_junk_body_is_corrupt_and_nothing_else(body: bytes, plain_bytes: int) -> None:
     """Bytes that `encode` did not make are refused by one error of ours."""
     try:
