@@ -63,7 +63,6 @@ class Launch:
             ProcessFailed: a rank crashed more often than the agent may restart it.
         """
         assert self._process.stdout is not None  # noqa: S101 - it is a pipe
-        finished = False
         for line in self._process.stdout:
             event = events.parse(line)
             if event is None:
@@ -71,10 +70,10 @@ class Launch:
             if event["event"] == "error":
                 kind = getattr(errors, event["kind"], HadrianError)
                 raise kind(event["message"], hint=event["hint"])
-            finished = finished or event["event"] == "finished"
             yield event
-        if self._process.wait() != 0 or not finished:
-            raise ProcessFailed(f"training ended early: {_last_line(self._log)}", hint=f"read {self._log}")
+            if event["event"] == "finished":
+                return  # everything is durable by then: how the ranks end is of no interest any more
+        raise ProcessFailed(f"training ended early: {_last_line(self._log)}", hint=f"read {self._log}")
 
     def close(self) -> None:
         """Stop the agent and every rank, and wait for them."""
@@ -103,6 +102,8 @@ def _environment(recipe: Recipe, nodes: Sequence[str]) -> dict[str, str]:
     environment["HADRIAN_NODES"] = " ".join(nodes)
     environment["OMP_NUM_THREADS"] = "1"  # the ranks set their own; this keeps the agent's warning away
     environment["TOKENIZERS_PARALLELISM"] = "false"
+    # Shared with the agent, the ranks' store keeps the addresses of those that died, and a restart hangs on them.
+    environment["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     if Path(recipe.model.path).exists():
         environment["HF_HUB_OFFLINE"] = "1"  # nothing to ask for
     return environment

@@ -17,6 +17,7 @@ from replicator.position import Cursor, Lsn
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.topology import wait_replayed
 from replicator.step_journal import Step
+from replicator.store.writer import publish
 from tests.fixtures.pair import Pair
 
 _FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -27,11 +28,12 @@ _NUMBERS = itertools.count(1)
 def primary(shared_pair: Pair) -> Iterator[PostgresDatabase]:
     """Make the schema, feeds `f` and `g`, and run `bits`."""
     migrate.install(shared_pair.embedded.url("a"))
-    for name in "fg":
-        with publish(database, "snapshot", name, []) as (transaction, artifact_id):
-            feed = "insert into hadrian.feed (name, publication, slot, start_lsn, timeline, snapshot_id) "
-            transaction.exec_driver_sql(feed + "values (%s, 'p', 's', '0/1', 1, %s)", (name, artifact_id))
+    feed = "insert into hadrian.feed (name, publication, slot, start_lsn, timeline, snapshot_id) "
+    feed += "values (%s, 'p', 's', '0/1', 1, %s)"
     with contextlib.closing(PostgresDatabase(shared_pair.embedded.url("a"))) as database:
+        for name in "fg":
+            with publish(database, "snapshot", name, []) as (transaction, artifact_id):
+                transaction.exec_driver_sql(feed, (name, artifact_id))
         step_journal.open_run(database, "bits", "f", "{}")
         yield database
 

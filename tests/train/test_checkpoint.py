@@ -78,6 +78,13 @@ def _of_each_dtype() -> dict[str, torch.Tensor]:
     return made | {"bool": bits > 127}
 
 
+def _run(pair: Pair, sql: str, *values: object) -> list[Any]:
+    """Run a statement on the primary."""
+    with pair.primary.autocommit() as connection:
+        result = connection.exec_driver_sql(sql, values)
+        return list(result) if result.returns_rows else []
+
+
 def _orphans(pair: Pair) -> tuple[object, ...]:
     """Count checkpoints without their cursor, and those whose two rows were not of one transaction."""
     (counts,) = pair.run(
@@ -109,7 +116,7 @@ def test_every_dtype_and_shape_comes_back_to_the_bit(database: PostgresDatabase)
 
 @pytest.mark.usefixtures("group")
 def test_the_chunks_are_the_tensors_bytes_and_nothing_else(database: PostgresDatabase, shared_pair: Pair) -> None:
-    """Put together, what is stored is the raw tensors, and what describes them is JSON: there is nothing to unpickle."""
+    """What is stored is the raw tensors, and what describes them is JSON: there is nothing to unpickle."""
     tensors = _of_each_dtype() | {"large": torch.arange(400_000, dtype=torch.float32), "scalar": torch.tensor(3)}
     artifact_id = _save(database, tensors)
     blobs = {blob.attributes["fqn"]: blob for blob in reader.manifest(database, artifact_id).blobs}
@@ -117,9 +124,9 @@ def test_the_chunks_are_the_tensors_bytes_and_nothing_else(database: PostgresDat
         name: _bytes(tensor) for name, tensor in tensors.items()
     }
     pieces = {digest for tensor in tensors.values() for digest, _ in split(memoryview(_bytes(tensor)))}
-    held = shared_pair.run(f"select sha256 from hadrian.artifact_chunk where artifact_id = {artifact_id}")
-    assert {bytes(row[0]) for row in held} == pieces  # type: ignore[arg-type]
-    ((text,),) = shared_pair.run(f"select manifest from hadrian.artifact where id = {artifact_id}")
+    held = _run(shared_pair, "select sha256 from hadrian.artifact_chunk where artifact_id = %s", artifact_id)
+    assert {row[0] for row in held} == pieces
+    ((text,),) = _run(shared_pair, "select manifest from hadrian.artifact where id = %s", artifact_id)
     assert set(json.loads(str(text))) == {"format", "blobs"}
     assert blobs["large"].attributes == {
         "fqn": "large", "dtype": "float32", "shape": [400_000], "offset": [0], "size": [400_000],
@@ -182,16 +189,16 @@ def test_a_corrupt_checkpoint_is_not_loaded(database: PostgresDatabase, shared_p
     """An altered chunk and an altered manifest are found by their digests, and keep the class of their error."""
     tensor = torch.arange(50.0)
     artifact_id = _save(database, {"w": tensor})
-    digest = hashlib.sha256(_bytes(tensor)).hexdigest()
-    shared_pair.run(f"update hadrian.chunk set body = '\\x00' where sha256 = '\\x{digest}'")
-    with pytest.raises(StoreCorrupt, match=digest):
+    digest = hashlib.sha256(_bytes(tensor)).digest()
+    _run(shared_pair, "update hadrian.chunk set body = '\\x00' where sha256 = %s", digest)
+    with pytest.raises(StoreCorrupt, match=digest.hex()):
         checkpoint.load({"w": torch.zeros(50)}, database, artifact_id)
-    shared_pair.run(f"update hadrian.artifact set manifest = manifest || ' ' where id = {artifact_id}")
+    _run(shared_pair, "update hadrian.artifact set manifest = manifest || ' ' where id = %s", artifact_id)
     with pytest.raises(StoreCorrupt, match="does not have the digest"):
         checkpoint.load({"w": torch.zeros(50)}, database, artifact_id)
-    shared_pair.run(f"delete from hadrian.checkpoint where artifact_id = {artifact_id}")
-    shared_pair.run(f"delete from hadrian.artifact where id = {artifact_id}")
-    shared_pair.run(f"delete from hadrian.chunk where sha256 = '\\x{digest}'")
+    _run(shared_pair, "delete from hadrian.checkpoint where artifact_id = %s", artifact_id)
+    _run(shared_pair, "delete from hadrian.artifact where id = %s", artifact_id)
+    _run(shared_pair, "delete from hadrian.chunk where sha256 = %s", digest)
 
 
 @pytest.mark.usefixtures("group")

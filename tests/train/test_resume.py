@@ -36,7 +36,8 @@ def test_a_run_that_loses_its_primary_ends_in_the_bits_of_one_that_does_not(grou
     assert replayed[:1] == [4], "the journal reached the standby, so step 4 is proven bit by bit"
 
 
-def test_a_killed_rank_is_started_again_and_changes_no_bit(ground: Ground) -> None:
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_a_killed_rank_is_started_again_and_changes_no_bit(ground: Ground, ranks: int) -> None:
     """The elastic agent restarts every rank, and the run goes on from its newest checkpoint."""
     ground.write(9, 60)
     killed: list[int] = []
@@ -47,8 +48,8 @@ def test_a_killed_rank_is_started_again_and_changes_no_bit(ground: Ground) -> No
             killed.append(rank.pid)
             os.kill(rank.pid, signal.SIGKILL)
 
-    events = ground.train(ground.recipe(), kill_a_rank)
-    reference = ground.train(ground.reference())
+    events = ground.train(ground.recipe(tensor_parallel=ranks), kill_a_rank)
+    reference = ground.train(ground.reference(tensor_parallel=ranks))
     assert [event["step"] for event in named(events, "resumed")] == [0, 3]
     assert named(events, "finished")[0]["digest"] == named(reference, "finished")[0]["digest"]
 
