@@ -47,13 +47,14 @@ class Lsn(int):
 class Cursor:
     """A point between two rows of a feed.
 
-    Every transaction that ended at or before `lsn` has been consumed, and so have the first `seq` rows of the
-    transaction that follows in commit order. A feed's snapshot counts as its first transaction: it follows
-    `Cursor(Lsn(0), 0)` and ends at the slot's consistent point.
+    With `seq` 0, every transaction whose commit record ends at or before `lsn` has been consumed. With `seq` k > 0,
+    so have the first k rows of the transaction whose commit record begins at `lsn`. A commit record ends behind its
+    begin, so cursors of both kinds stand in one order. A feed's snapshot counts as its first transaction: it
+    commits at 0 and ends at the slot's consistent point.
 
     Attributes:
-        lsn: end of the last wholly consumed transaction.
-        seq: rows consumed of the next one.
+        lsn: end of the last wholly consumed transaction, or where the one that is being consumed commits.
+        seq: rows consumed of that one.
         timeline: where the reader was; not part of the order, since a position means the same on every
             timeline that shares it.
     """
@@ -118,7 +119,8 @@ class TimelineHistory:
             TimelineForked: it lies past the fork, or on a timeline that is no ancestor.
         """
         fork = self.fork_of(cursor.timeline)
-        if fork is not None and cursor.lsn > fork:
+        # A record that begins before the fork lies before it whole.
+        if fork is not None and (cursor.lsn > fork or (cursor.seq > 0 and cursor.lsn == fork)):
             raise TimelineForked(
                 f"cursor {cursor} of timeline {cursor.timeline} lies past the fork at {fork}: "
                 f"timeline {self.timeline} never had those rows"

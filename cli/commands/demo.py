@@ -31,11 +31,11 @@ _SEED_VARIABLE = "HADRIAN_CHAOS_SEED"
 )
 @click.option("--model", metavar="PATH_OR_HUB_ID", help="Another model than the SmolLM2-135M that comes along.")
 @click.option("--tp", default=3, show_default=True, type=click.IntRange(min=1), help="Tensor-parallel ranks.")
-@click.option("--steps", default=32, show_default=True, type=click.IntRange(min=8), help="Optimizer steps.")
+@click.option("--steps", type=click.IntRange(min=8), help="Optimizer steps; 32, or 20 with --chaos.")
 @click.option("--keep", is_flag=True, help="Keep the directory with everything in it, servers stopped.")
 @click.option("--chaos", metavar="N", type=click.IntRange(min=1), help="N drills, each killed at a random moment.")
 @format_option
-def command(model: str | None, tp: int, steps: int, keep: bool, chaos: int | None, output: Output) -> int:
+def command(model: str | None, tp: int, steps: int | None, keep: bool, chaos: int | None, output: Output) -> int:
     """Fine-tune a model on a live pair, kill the primary, go on, and prove that nothing was lost.
 
     Starts a PostgreSQL primary and standby of its own, loads real text, trains on rows streamed from the standby
@@ -47,6 +47,7 @@ def command(model: str | None, tp: int, steps: int, keep: bool, chaos: int | Non
     from trainer.drill.scenario import Drill, Kill, Settings
     from trainer.drill.storm import storm
 
+    steps = steps or (20 if chaos else 32)
     settings = Settings(model or models.bundled(), steps=steps, tensor_parallel=tp)
     with _directory(keep) as directory, _Watcher(quiet=output == "json") as audience:
         if chaos is None:

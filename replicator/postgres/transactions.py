@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from replicator.change import Change, Op
-from replicator.errors import FeedBroken, TableUnfit, TimelineForked
+from replicator.errors import FeedBroken, TableUnfit
 from replicator.position import Cursor, Lsn, TimelineHistory
 from replicator.postgres.pgoutput import (
     Begin,
@@ -30,8 +30,8 @@ class Transactions:
     """Turns a stream's messages into the changes that follow a cursor.
 
     Args:
-        after: where the reader left off; the first `after.seq` changes of the first transaction that ends
-            behind it are passed over.
+        after: where the reader left off; of the transaction that commits at `after.lsn` the first `after.seq`
+            changes are passed over.
         history: of the log that is read. A node may be promoted meanwhile: set it again before the next message
             is taken, since each transaction's cursors name the timeline that it was committed on.
     """
@@ -39,8 +39,8 @@ class Transactions:
     def __init__(self, after: Cursor, history: TimelineHistory) -> None:
         self.history = history
         self._after = after
-        self._done = after.lsn
         self._skip = after.seq
+        self._commit_lsn = after.lsn
         self._timeline = history.timeline
         self._relations: dict[int, Relation] = {}
         self._seq = 0
@@ -51,7 +51,6 @@ class Transactions:
 
         Raises:
             FeedBroken: the message does not fit what came before, or the cursor.
-            TimelineForked: the transaction that the cursor stands in was lost in a takeover.
             TableUnfit: the update left out a TOASTed value, and no old row supplies it.
         """
         match message:
@@ -63,23 +62,20 @@ class Transactions:
                 if 0 < self._skip >= self._seq:
                     raise FeedBroken(f"cursor {self._after} stands behind the last row of its transaction")
                 yield from self._release(Cursor(message.end_lsn, 0, self._timeline))
-                self._done, self._skip = message.end_lsn, 0
+                self._skip = 0
             case Ignored():
                 pass
             case _:
-                yield from self._release(Cursor(self._done, self._seq, self._timeline))
+                yield from self._release(Cursor(self._commit_lsn, self._seq, self._timeline))
                 self._held = self._change(message)
                 self._seq += 1
 
     def _begin(self, commit_lsn: Lsn) -> None:
+        if self._skip and commit_lsn != self._after.lsn:
+            raise FeedBroken(f"the log has no transaction that commits at {self._after.lsn}, where the cursor stands")
         self._seq = 0
+        self._commit_lsn = commit_lsn
         self._timeline = _timeline_at(self.history, commit_lsn)
-        fork = self.history.fork_of(self._after.timeline) if self._skip else None
-        if fork is not None and commit_lsn >= fork:
-            raise TimelineForked(
-                f"cursor {self._after} stands in a transaction of timeline {self._after.timeline}, left at {fork}, "
-                f"that timeline {self.history.timeline} never had"
-            )
 
     def _release(self, after: Cursor) -> Iterator[Change]:
         held, self._held = self._held, None

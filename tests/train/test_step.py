@@ -184,6 +184,20 @@ def test_two_values_swapped_are_another_digest(run: Run) -> None:
     assert run.state.digest() != original
 
 
+@pytest.mark.usefixtures("mesh")
+def test_the_same_bytes_under_another_name_or_shape_are_another_digest() -> None:
+    """What a tensor is called, and how it is read, is part of the state."""
+
+    def digest(name: str, tensor: torch.Tensor) -> str:
+        parameter = torch.nn.Parameter(tensor, requires_grad=False)
+        return State(torch.nn.ParameterDict({name: parameter}), torch.optim.SGD([torch.zeros(1)]), 1).digest()
+
+    values = torch.arange(6.0)
+    others = [("b", values), ("a", values.reshape(2, 3)), ("a", values.reshape(3, 2)), ("a", values.view(torch.int32))]
+    assert len({digest("a", values), *(digest(*other) for other in others)}) == 5
+    assert digest("a", values.clone()) == digest("a", values)
+
+
 def test_a_fresh_optimizer_has_its_whole_state(run: Run) -> None:
     """A checkpoint can be loaded into it before its first step: the names are those after a step."""
     before = {name: tensor.shape for name, tensor in run.state.tensors().items()}

@@ -111,6 +111,17 @@ def test_a_cursor_is_good_up_to_the_fork(history: TimelineHistory, data: st.Data
             history.check(Cursor(Lsn(data.draw(st.integers(fork + 1, 2**64 - 1))), 0, timeline))
 
 
+@given(histories().filter(lambda history: history.forks), st.integers(1, 9), st.data())
+def test_a_cursor_inside_a_transaction_is_good_if_it_committed_before_the_fork(
+    history: TimelineHistory, seq: int, data: st.DataObject
+) -> None:
+    """Such a cursor stands where its transaction commits: at the fork that commit is lost, and its rows with it."""
+    timeline, fork = data.draw(st.sampled_from(history.forks))
+    history.check(Cursor(Lsn(data.draw(st.integers(0, fork - 1))), seq, timeline))
+    with pytest.raises(TimelineForked, match=str(fork)):
+        history.check(Cursor(Lsn(data.draw(st.integers(fork, 2**64 - 1))), seq, timeline))
+
+
 @given(histories(), cursors)
 def test_a_cursor_of_a_stranger_is_forked(history: TimelineHistory, cursor: Cursor) -> None:
     """A timeline that is no ancestor shares nothing."""

@@ -79,9 +79,9 @@ def _logs(draw: st.DrawFn) -> list[_Transaction]:
 
 
 def _read(log: Sequence[_Transaction], after: Cursor = _START, history: TimelineHistory = _HISTORY) -> list[Change]:
-    """Do what the server does after `START_REPLICATION ... cursor.lsn`: send what ends behind it."""
+    """Do what the server does after `START_REPLICATION ... cursor.lsn`: send what commits at it or behind."""
     transactions = Transactions(after, history)
-    sent = [message for one in log if one.end_lsn > after.lsn for message in one.messages()]
+    sent = [message for one in log if one.commit_lsn >= after.lsn for message in one.messages()]
     return [change for message in sent for change in transactions.take(message)]
 
 
@@ -199,14 +199,16 @@ def test_a_promotion_between_two_transactions_changes_the_timeline_of_the_second
 def test_a_cursor_inside_a_transaction_that_was_lost_is_refused() -> None:
     """The rows of another transaction are not passed over for those of one that the fork cut off."""
     history = TimelineHistory(2, ((1, Lsn(105)),))
-    inside = Cursor(Lsn(100), 2, 1)
-    history.check(inside)
     with pytest.raises(TimelineForked):
-        _read([_three_inserts(105)], inside, history)
+        history.check(Cursor(Lsn(105), 2, 1))
+    with pytest.raises(FeedBroken, match="no transaction that commits at 0/69"):
+        _read([_three_inserts(110)], Cursor(Lsn(105), 2, 1), history)
 
 
 def test_a_cursor_inside_a_transaction_that_survived_reads_on_behind_the_fork() -> None:
     """A transaction committed before the fork is the same on both timelines."""
     history = TimelineHistory(2, ((1, Lsn(110)),))
-    changes = _read([_three_inserts(100), _three_inserts(110)], Cursor(Lsn(100), 2, 1), history)
+    inside = Cursor(Lsn(100), 2, 1)
+    history.check(inside)
+    changes = _read([_three_inserts(100), _three_inserts(110)], inside, history)
     assert [change.values["id"] for change in changes] == ["2", "0", "1", "2"]

@@ -30,7 +30,7 @@ HELD_OUT = ("graphlib", "sched", "shlex")
 
 MODULE_DOC = "__doc__"  # qualname of a module's own documentation
 
-_INITIAL_IN_SCOPE = 180
+_INITIAL_IN_SCOPE = 96
 _HELD_BACK_ELSEWHERE = 40
 _OUT_OF_LINE_BYTES = 2048
 _SHORTEST = 40  # shorter ones are mostly made by machine: "Alias for field number 0"
