@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,14 +31,6 @@ class Silent:
     def findings(self, found: list[Finding]) -> None:
         """Keep the findings."""
         self.found = found
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Make a directory that the servers' OS user can pass through."""
-    with tempfile.TemporaryDirectory(prefix="hadrian-test-", ignore_cleanup_errors=True) as name:
-        Path(name).chmod(0o711)
-        yield Path(name)
 
 
 def _settings(model: Path, ranks: int = 1) -> Settings:

@@ -324,7 +324,7 @@ def test_a_name_is_taken_once_for_each_kind(store: Store) -> None:
     "change",
     [
         "update hadrian.chunk set body = '\\xff'",
-        "update hadrian.chunk set body = (select o.body from hadrian.chunk as o where o.sha256 <> chunk.sha256 limit 1)",
+        "update hadrian.chunk c set body = (select o.body from hadrian.chunk o where o.sha256 <> c.sha256 limit 1)",
         "update hadrian.chunk set body = set_bit(body, 99, 1 - get_bit(body, 99))",
         "update hadrian.chunk set plain_bytes = 99",
         "delete from hadrian.chunk",
