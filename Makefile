@@ -10,7 +10,7 @@ demo: $(VENV)/.demo
 	$(VENV)/bin/hadrian demo
 
 test: $(VENV)/.test
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -n 2 --dist worksteal
 
 soak: $(VENV)/.test
 	$(VENV)/bin/pytest -m soak -s
