@@ -54,7 +54,7 @@ def create_feed(
     """
     slot = slots.slot_name(name)
     if definitions.find(primary, name) is not None:
-        raise AlreadyThere(f"{primary.where} has a feed {name} already", hint="choose another name, or drop it first")
+        raise AlreadyThere(f"{primary.where} has a feed {name} already", hint="choose another name")
     with open_snapshot(source, primary, publication, slot) as snapshot:
         writer = Writer(primary)
         blobs: list[Blob] = []
