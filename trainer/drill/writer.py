@@ -13,6 +13,7 @@ from the database which operation was the last and which documents are there.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import signal
@@ -21,6 +22,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -103,26 +105,30 @@ def writer_dsn(nodes: Sequence[Server]) -> str:
     return conninfo.make_conninfo(**together)
 
 
-def start_writer(dsn: str, seed: int, rate: float = 20.0) -> subprocess.Popen[bytes]:
+def start_writer(dsn: str, seed: int, rate: float = 20.0, log: Path | None = None) -> subprocess.Popen[bytes]:
     """Start the writer; it ends with this process, or by SIGTERM.
 
     Args:
         dsn: for libpq, as `writer_dsn` makes it.
         seed: decides what it writes.
         rate: operations a second.
+        log: gets what it says of lost connections; our own standard error if left out.
     """
     argv = [
         sys.executable, "-m", "trainer.drill.writer", "--conninfo-env", DSN_VARIABLE,
         "--seed", str(seed), "--rate", str(rate), "--parent", str(os.getpid()),
     ]  # fmt: skip
-    return subprocess.Popen(
-        argv,
-        env={**os.environ, DSN_VARIABLE: dsn},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        # Ctrl-C reaches us alone: the writer has to live through what we kill, and we stop it.
-        start_new_session=True,
-    )
+    with contextlib.ExitStack() as stack:
+        errors = None if log is None else stack.enter_context(log.open("ab"))
+        return subprocess.Popen(
+            argv,
+            env={**os.environ, DSN_VARIABLE: dsn},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            # Ctrl-C reaches us alone: the writer has to live through what we kill, and we stop it.
+            start_new_session=True,
+        )
 
 
 @dataclass(frozen=True, slots=True)
