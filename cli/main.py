@@ -51,6 +51,8 @@ _EXTRAS = {
     "transformers": "train",
 }
 
+_REDELIVER_S = 0.05
+
 _SECRETS = (
     (re.compile(r"(://[^\s:/@]*):\S*@"), r"\1:***@"),
     (re.compile(r"(?i)\b(pass\w*|pwd)(\s*=\s*)[^\s&;'\"]+"), r"\1\2***"),
@@ -134,7 +136,16 @@ def _prepare() -> None:
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
 
+    def deliver_again(lost: sys.UnraisableHookArgs) -> None:
+        # What is raised inside a destructor goes no further; an interrupt must.
+        if isinstance(lost.exc_value, KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, _REDELIVER_S)
+        else:
+            sys.__unraisablehook__(lost)
+
     signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGALRM, interrupt)
+    sys.unraisablehook = deliver_again
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal cannot show must not end the command.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

@@ -245,3 +245,27 @@ def test_output_that_cannot_be_written_is_one_line() -> None:
         )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
+
+
+_LOST = """
+import os, signal, time
+from cli import main
+class Slow:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+main._prepare()
+try:
+    Slow()
+    time.sleep(10)
+except KeyboardInterrupt:
+    print("unwound")
+"""
+
+
+def test_an_interrupt_that_falls_into_a_destructor_is_not_lost() -> None:
+    """Python drops what a destructor raises; the interrupt comes again behind it."""
+    done = subprocess.run(
+        [sys.executable, "-c", _LOST], env=environment(), capture_output=True, text=True, check=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("unwound\n", "")
