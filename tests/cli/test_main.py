@@ -248,16 +248,16 @@ def test_output_that_cannot_be_written_is_one_line() -> None:
 
 
 _LOST = """
-import os, signal, time
+import os, signal, threading
 from cli import main
 class Slow:
     def __del__(self):
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(0.01)
+        [None for _ in range(1000)]  # time for the handler to run in here
 main._prepare()
 try:
     Slow()
-    time.sleep(10)
+    threading.Event().wait(10)
 except KeyboardInterrupt:
     print("unwound")
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 import pytest
@@ -150,7 +150,12 @@ def test_an_orphan_slot_is_replaced(site: Site) -> None:
 
 
 class _LosesTheAnswer(PostgresDatabase):
-    """A primary that commits, and is gone before it says so."""
+    """A primary that commits a feed, and is gone before it says so."""
+
+    def insert_chunks(self, batch: Sequence[tuple[bytes, int, bytes]]) -> None:
+        """Store chunks as ever: the answer that is lost is the last transaction's."""
+        with contextlib.closing(PostgresDatabase(self.url)) as honest:
+            honest.insert_chunks(batch)
 
     @contextlib.contextmanager
     def begin(self) -> Iterator[Connection]:
