@@ -20,13 +20,13 @@ def insert(server: Server, chunks: Sequence[tuple[bytes, int, bytes]]) -> None:
     # In digest order, so that two writers with the same chunks wait for each other and never in a circle.
     pending = sorted({chunk[0]: chunk for chunk in chunks}.values())
     for attempt in range(_ATTEMPTS):
-        pending = _missing(server, pending)
         try:
             _copy(server, pending)
         except AlreadyThere:
-            # Another rank stored one of them in between; the next look leaves it out.
+            # Another writer stored one of them meanwhile: look which, only now, and leave it out.
             if attempt + 1 == _ATTEMPTS:
                 raise
+            pending = _missing(server, pending)
         else:
             return
 
