@@ -33,9 +33,9 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	$(PIP) -e '.[demo,test]'
+	$(PIP) -e '.[all,test]'
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test
-	$(PIP) -e '.[demo,test,lint]'
+	$(PIP) -e '.[all,test,check]'
 	@touch $@

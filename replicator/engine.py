@@ -6,7 +6,20 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from replicator.rule import Finding
+from replicator.statement import Reading
 from replicator.topology import Node
+
+
+class ScriptReader(Protocol):
+    """A reader of one engine's scripts.
+
+    `lint` calls `read` once a script, in the order in which the scripts would run: what one of them creates is
+    known in those after it.
+    """
+
+    def read(self, script: str) -> Iterable[Reading]:
+        """Yield every statement of a script, a client's own commands included, in order; none is dropped."""
+        ...
 
 
 class Auditable(Protocol):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from replicator.database import Database
-from replicator.engine import Auditable
+from replicator.engine import Auditable, ScriptReader
 from replicator.errors import BadInput, NotConfigured
+from replicator.rule import Mode, Rule
 
 _ENGINES = {"postgresql": "postgres", "db2": "db2", "ibm_db_sa": "db2"}
 
@@ -50,3 +51,31 @@ def auditable(primary_url: str, standby_url: str | None) -> Auditable:
     from replicator.postgres.physical import PhysicalPair
 
     return PhysicalPair(primary_url, standby_url)
+
+
+def rules(mode: Mode) -> tuple[Rule, ...]:
+    """Return a mode's table."""
+    match mode:
+        case Mode.POSTGRES_PHYSICAL:
+            from replicator.postgres.rules import physical
+
+            return physical.RULES
+        case Mode.POSTGRES_LOGICAL:
+            from replicator.postgres.rules import logical
+
+            return logical.RULES
+        case Mode.DB2_HADR:
+            from replicator.db2.rules import hadr
+
+            return hadr.RULES
+
+
+def script_reader(mode: Mode) -> ScriptReader:
+    """Return a reader of the mode's scripts, which has seen none yet."""
+    if mode is Mode.DB2_HADR:
+        from replicator.db2.classify import Db2Reader
+
+        return Db2Reader()
+    from replicator.postgres.classify import PostgresReader
+
+    return PostgresReader()

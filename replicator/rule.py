@@ -21,11 +21,24 @@ class Mode(enum.StrEnum):
 
 
 class Verdict(enum.StrEnum):
-    """Whether the standby gets it."""
+    """Whether the standby gets it.
+
+    The last two are said of a statement only, never by a rule: that it leaves nothing to replicate, or that it
+    cannot be judged from its text.
+    """
 
     REPLICATED = "replicated"
     NOT_REPLICATED = "not-replicated"
     CONDITIONAL = "conditional"
+    NONE = "none"
+    UNKNOWN = "unknown"
+
+
+class Proof(enum.StrEnum):
+    """What a rule rests on: an experiment on real servers, or the vendor's word alone."""
+
+    PROVEN = "proven"
+    DOCUMENTED = "documented"
 
 
 class Severity(enum.StrEnum):
@@ -50,7 +63,7 @@ class Rule:
     Attributes:
         id: stable name, such as PGP-001.
         mode: the mode it speaks of.
-        subject: the class of objects.
+        subject: the class of operations or objects; a mode has one rule for each.
         severity: what it costs.
         verdict: whether the standby gets it.
         condition: when the verdict holds.
@@ -60,6 +73,7 @@ class Rule:
         remedy: what to do, one imperative.
         since: oldest version that has the object.
         source: the vendor's document, and its section.
+        proof: what the rule rests on.
     """
 
     id: str
@@ -74,6 +88,7 @@ class Rule:
     remedy: str
     since: str
     source: str
+    proof: Proof
 
     def found(self, name: str, where: str, detail: str = "") -> Finding:
         """Return the finding that this rule applies to the object `name` on the node `where`."""

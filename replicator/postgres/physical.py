@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from replicator.postgres import catalog, topology
 from replicator.postgres.connection import Server
-from replicator.postgres.rules_physical import RULES, Subject
+from replicator.postgres.rules.physical import RULES
+from replicator.postgres.subject import Subject
 from replicator.rule import Finding
 from replicator.topology import Node
 

@@ -7,26 +7,8 @@ libraries).
 
 from __future__ import annotations
 
-import enum
-
-from replicator.rule import Mode, Rule, Severity, Verdict
-
-
-class Subject(enum.StrEnum):
-    """The classes of objects that the table speaks of."""
-
-    UNLOGGED_TABLE = "unlogged table"
-    UNLOGGED_PART = "unlogged partition or inheritance child of a logged table"
-    UNLOGGED_SEQUENCE = "unlogged sequence"
-    SLOT_WITHOUT_FAILOVER = "logical slot without the failover flag"
-    FAILOVER_SLOT = "logical slot with the failover flag"
-    FEEDBACK = "hot_standby_feedback of a standby with logical slots"
-    CAPACITY = "setting that the standby needs at least as high as the primary"
-    SETTING = "server setting"
-    PUBLISHED_TABLE = "published table without a replica identity"
-    TABLESPACE = "directory of a tablespace"
-    LIBRARY = "library of functions in C, an extension's included"
-
+from replicator.postgres.subject import Subject
+from replicator.rule import Mode, Proof, Rule, Severity, Verdict
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -42,6 +24,7 @@ RULES: tuple[Rule, ...] = (
         remedy="log it: ALTER TABLE ... SET LOGGED",
         since="PostgreSQL 9.1",
         source="PostgreSQL 18 documentation, CREATE TABLE, parameter UNLOGGED",
+        proof=Proof.PROVEN,
     ),
     Rule(
         id="PGP-002",
@@ -56,6 +39,7 @@ RULES: tuple[Rule, ...] = (
         remedy="log the part: ALTER TABLE ... SET LOGGED",
         since="PostgreSQL 9.1",
         source="PostgreSQL 18 documentation, CREATE TABLE, parameter UNLOGGED",
+        proof=Proof.PROVEN,
     ),
     Rule(
         id="PGP-003",
@@ -70,6 +54,7 @@ RULES: tuple[Rule, ...] = (
         remedy="log it: ALTER SEQUENCE ... SET LOGGED",
         since="PostgreSQL 15",
         source="PostgreSQL 18 documentation, CREATE SEQUENCE, parameter UNLOGGED",
+        proof=Proof.PROVEN,
     ),
     Rule(
         id="PGP-004",
@@ -84,6 +69,7 @@ RULES: tuple[Rule, ...] = (
         remedy="create the slot with failover = true and set sync_replication_slots = on on the standby",
         since="PostgreSQL 10",
         source="PostgreSQL 18 documentation, Logical Decoding Concepts, Replication Slot Synchronization",
+        proof=Proof.PROVEN,
     ),
     Rule(
         id="PGP-005",
@@ -101,6 +87,7 @@ RULES: tuple[Rule, ...] = (
         ),
         since="PostgreSQL 17",
         source="PostgreSQL 18 documentation, Logical Decoding Concepts, Replication Slot Synchronization",
+        proof=Proof.PROVEN,
     ),
     Rule(
         id="PGP-006",
@@ -115,6 +102,7 @@ RULES: tuple[Rule, ...] = (
         remedy="set hot_standby_feedback = on on the standby",
         since="PostgreSQL 16",
         source="PostgreSQL 18 documentation, Logical Decoding Concepts, Replication Slots",
+        proof=Proof.PROVEN,
     ),
     Rule(
         id="PGP-007",
@@ -129,6 +117,7 @@ RULES: tuple[Rule, ...] = (
         remedy="raise it on the standby first, restart the standby, and only then raise it on the primary",
         since="PostgreSQL 9.0",
         source="PostgreSQL 18 documentation, Hot Standby, Administrator's Overview",
+        proof=Proof.PROVEN,
     ),
     Rule(
         id="PGP-008",
@@ -143,6 +132,7 @@ RULES: tuple[Rule, ...] = (
         remedy="set the same value on both nodes",
         since="PostgreSQL 9.0",
         source="PostgreSQL 18 documentation, ALTER SYSTEM",
+        proof=Proof.PROVEN,
     ),
     Rule(
         id="PGP-009",
@@ -157,6 +147,7 @@ RULES: tuple[Rule, ...] = (
         remedy="add a primary key, or: ALTER TABLE ... REPLICA IDENTITY FULL",
         since="PostgreSQL 10",
         source="PostgreSQL 18 documentation, Logical Replication, Publication, Replica Identity",
+        proof=Proof.PROVEN,
     ),
     Rule(
         id="PGP-010",
@@ -171,6 +162,7 @@ RULES: tuple[Rule, ...] = (
         remedy="create the directory on the standby, owned by the server's user",
         since="PostgreSQL 9.0",
         source="PostgreSQL 18 documentation, Log-Shipping Standby Servers, Planning",
+        proof=Proof.PROVEN,
     ),
     Rule(
         id="PGP-011",
@@ -185,5 +177,6 @@ RULES: tuple[Rule, ...] = (
         remedy="install the same packages on both nodes",
         since="PostgreSQL 9.0",
         source="PostgreSQL 18 documentation, C-Language Functions, Dynamic Loading",
+        proof=Proof.PROVEN,
     ),
 )

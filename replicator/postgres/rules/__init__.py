@@ -1,0 +1,1 @@
+"""What PostgreSQL replicates and what it does not, one table a mode."""
