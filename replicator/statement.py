@@ -32,11 +32,13 @@ class Touch:
         subject: which, as the engine's rules name it.
         object: what is touched: a table's name, or a few words; fills a rule's `{object}`.
         detail: fills a rule's `{detail}`.
+        when: in which case it does so, such as "when f is called"; empty where it surely does.
     """
 
     subject: str
     object: str
     detail: str = ""
+    when: str = ""
 
 
 @dataclass(frozen=True, slots=True)
