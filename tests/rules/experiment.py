@@ -72,6 +72,7 @@ class Experiment:
         promoted: what it answers once it has been promoted.
         on: database in which `look` is asked; `do` always runs in the one that the pair began with.
         refused: further statements that the standby must refuse, each with the pattern of its refusal.
+        also: further questions to the standby, each with its answer.
     """
 
     rule: str
@@ -83,6 +84,12 @@ class Experiment:
     promoted: Expected = SAME
     on: str = ""
     refused: tuple[tuple[str, str], ...] = ()
+    also: tuple[tuple[str, Expected], ...] = ()
+
+    @property
+    def asides(self) -> list[tuple[str, Expected]]:
+        """What the standby is asked besides, and what it must answer."""
+        return [*self.also, *((statement, Refusal(pattern)) for statement, pattern in self.refused)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +115,7 @@ class Outcome:
     primary: Answer = ""
     standby: Answer = ""
     promoted: Answer = ""
-    refusals: list[Answer] = field(default_factory=list)
+    asides: list[Answer] = field(default_factory=list)
 
     @property
     def kept(self) -> bool:
@@ -121,8 +128,8 @@ class Outcome:
         assert meets(self.primary, claim.primary, self.primary), f"the primary answered {self.primary}"
         assert meets(self.standby, claim.standby, self.primary), f"the standby answered {self.standby}"
         assert meets(self.promoted, claim.promoted, self.primary), f"the promoted node answered {self.promoted}"
-        for (statement, pattern), answer in zip(claim.refused, self.refusals, strict=True):
-            assert meets(answer, Refusal(pattern), answer), f"the standby answered {answer} to {statement}"
+        for (statement, expected), answer in zip(claim.asides, self.asides, strict=True):
+            assert meets(answer, expected, self.primary), f"the standby answered {answer} to {statement}"
 
 
 def meets(answer: Answer, expected: Expected, primary: Answer) -> bool:
@@ -193,9 +200,9 @@ def perform(pair: Pair, experiments: Iterable[Experiment]) -> list[Outcome]:
         topology.wait_replayed(pair.standby, topology.committed(pair.primary))
         for outcome in outcomes:
             outcome.standby = ask(pair, "b", outcome.experiment)
-            for statement, _ in outcome.experiment.refused:
+            for statement, _ in outcome.experiment.asides:
                 with connect(pair, "b", outcome.experiment) as session:
-                    outcome.refusals.append(answer(session, statement))
+                    outcome.asides.append(answer(session, statement))
         pair.fail_over()
     for outcome in outcomes:
         outcome.promoted = ask(pair, "b", outcome.experiment)
