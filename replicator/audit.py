@@ -7,47 +7,54 @@ with each other, every comparison could be made and would mean nothing.
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 
 from replicator import engines
-from replicator.engine import Auditable
-from replicator.errors import BadInput
-from replicator.rule import Finding
-from replicator.topology import Node, Role
+from replicator.rule import Finding, Grade, Mode, Unseen
+
+TIMEOUT_S = 10.0
 
 
-def audit(primary_url: str, standby_url: str | None = None) -> list[Finding]:
-    """Return what the rules find in the database, the worst first; only reads.
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an audit saw.
+
+    Attributes:
+        mode: the table of rules that was laid on.
+        findings: what must or should be mended, the worst first.
+        remarks: what may stay as it is, and is good to know.
+        unseen: what could not be looked at.
+    """
+
+    mode: Mode
+    findings: list[Finding]
+    remarks: list[Finding]
+    unseen: list[Unseen]
+
+
+def audit(
+    primary_url: str, standby_url: str | None = None, *, mode: Mode | None = None, timeout_s: float = TIMEOUT_S
+) -> Report:
+    """Return what the rules find in the database; only reads, and waits for no lock.
 
     Args:
         primary_url: the node that takes writes.
-        standby_url: its standby; without one, only what the primary alone shows is found.
+        standby_url: its standby or its subscriber; without one, only what the primary alone shows is found.
+        mode: how the two replicate; None looks for itself.
+        timeout_s: how long one query may take.
 
     Raises:
         BadInput: a URL cannot be used, or its node does not have the role it was given for.
         NodeUnreachable: a node does not answer.
         NotConfigured: the engine cannot be audited.
-        NotPermitted: the role may not read what a rule asks for.
     """
-    with contextlib.closing(engines.auditable(primary_url, standby_url)) as pair:
-        _check_pair(pair)
-        return sorted(pair.findings(), key=lambda finding: finding.order)
-
-
-def _check_pair(pair: Auditable) -> None:
-    primary, standby = pair.nodes()
-    _check_role(primary, Role.PRIMARY)
-    if standby is None:
-        return
-    _check_role(standby, Role.STANDBY)
-    if not pair.is_copy():
-        raise BadInput(
-            f"{standby.where} is not a copy of {primary.where}", hint="give the URLs of two nodes of one pair"
-        )
-
-
-def _check_role(node: Node, wanted: Role) -> None:
-    if node.role is not wanted:
-        raise BadInput(
-            f"{node.where} is a {node.role}, not a {wanted}",
-            hint=f"give the URL of the {wanted} in its place",
+    with contextlib.closing(engines.auditable(primary_url, standby_url, mode, timeout_s)) as pair:
+        pair.check()
+        seen = list(pair.findings())
+        found = sorted((one for one in seen if isinstance(one, Finding)), key=lambda finding: finding.order)
+        return Report(
+            mode=pair.mode,
+            findings=[finding for finding in found if finding.grade is not Grade.MAY],
+            remarks=[finding for finding in found if finding.grade is Grade.MAY],
+            unseen=[one for one in seen if isinstance(one, Unseen)],
         )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from replicator.rule import Finding
+from replicator.rule import Finding, Mode, Unseen
 from replicator.statement import Reading
-from replicator.topology import Node
 
 
 class ScriptReader(Protocol):
@@ -27,32 +26,31 @@ class Auditable(Protocol):
 
     `audit` calls, in this order:
 
-    1. `nodes`, to learn that each URL names the role it was given for;
-    2. `is_copy`, with a standby only, to learn that the two belong together;
-    3. `findings`, once;
-    4. `close`, always.
+    1. `check`, to learn that each URL names the role it was given for and that the two belong together;
+    2. `findings`, once;
+    3. `close`, always.
 
-    Each reads and none writes, so each may be repeated.
+    Each reads and none writes or waits for a lock, so each may be repeated.
     """
 
-    def nodes(self) -> tuple[Node, Node | None]:
-        """Look at the primary and at the standby, None where no standby was given.
+    mode: Mode
+
+    def check(self) -> None:
+        """Look at the primary and at the standby, where one was given.
 
         Raises:
+            BadInput: one has not the role it was given for, or the two do not belong together.
             NodeUnreachable: one of them does not answer.
         """
         ...
 
-    def is_copy(self) -> bool:
-        """Return whether the standby began as a copy of the primary."""
-        ...
-
-    def findings(self) -> Iterable[Finding]:
+    def findings(self) -> Iterable[Finding | Unseen]:
         """Return what the mode's rules find, in any order; without a standby, what the primary alone shows.
+
+        A question that the role may not ask, or that took too long, is an `Unseen`.
 
         Raises:
             NodeLost: a node went away in between.
-            NotPermitted: the role may not read what a rule asks for.
         """
         ...
 

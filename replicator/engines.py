@@ -39,14 +39,18 @@ def database(url: str) -> Database:
     return PostgresDatabase(url)
 
 
-def auditable(primary_url: str, standby_url: str | None) -> Auditable:
-    """Return the pair, or the primary alone, for an audit.
+def auditable(primary_url: str, standby_url: str | None, mode: Mode | None, timeout_s: float) -> Auditable:
+    """Return the pair, or the primary alone, for an audit; without a mode, the nodes are asked for it.
 
     Raises:
-        BadInput: not URLs of one engine of ours.
+        BadInput: not URLs of one engine of ours, or not a mode of that engine.
+        NodeUnreachable: a node that was asked does not answer.
         NotConfigured: the engine cannot be audited.
     """
-    if engine_of(primary_url) == "db2":
+    engine = engine_of(primary_url)
+    if mode is not None and (mode is Mode.DB2_HADR) != (engine == "db2"):
+        raise BadInput(f"{primary_url.partition(':')[0]}:// does not replicate as {mode}", hint="leave out --mode")
+    if engine == "db2":
         raise NotConfigured("Db2 cannot be audited yet", hint="give the URL of a PostgreSQL primary")
     from replicator.postgres.physical import PhysicalPair
 

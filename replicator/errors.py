@@ -6,6 +6,7 @@
     ├── NodeLost               a node that was answering has gone: wait for a takeover, then go on
     ├── TakeoverTimedOut       no node took over for minutes
     ├── NotPermitted           the role lacks a privilege
+    ├── QueryTimedOut          a query took, or waited for a lock, longer than it may
     ├── NotConfigured          the server's settings or version rule the request out
     ├── SchemaMissing          Hadrian's own tables are absent or older than this program
     ├── DiskFull               a node has no room left
@@ -68,6 +69,12 @@ class NotPermitted(HadrianError):
     """The role lacks a privilege."""
 
     hint = "grant the privilege, or connect as another role"
+
+
+class QueryTimedOut(HadrianError):
+    """A query took, or waited for a lock, longer than it may; the node cancelled it."""
+
+    hint = "give it more time, or ask when the node is less busy"
 
 
 class NotConfigured(HadrianError):

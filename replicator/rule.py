@@ -3,13 +3,14 @@
 A `Rule` is one row of a mode's table: everything a person must know about a class of objects, with the
 vendor's document that says so. `found` lays it against one object and gives a `Finding`, whose message is the
 rule's own sentence about that object. Findings sort by what they cost someone who relies on the standby, the
-worst first.
+worst first. What a role may not ask, or what took too long, is an `Unseen`: no finding, and no clean bill either.
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from datetime import datetime
 
 
 class Mode(enum.StrEnum):
@@ -56,6 +57,29 @@ class Severity(enum.StrEnum):
         return list(Severity).index(self)
 
 
+class Grade(enum.StrEnum):
+    """How much a finding asks for, the most first."""
+
+    MUST = "must"
+    SHOULD = "should"
+    MAY = "may"
+
+    @property
+    def rank(self) -> int:
+        """Place in the order, 0 for what must be mended."""
+        return list(Grade).index(self)
+
+
+# What a finding asks for where nobody says otherwise.
+_GRADES = {
+    Severity.LOST: Grade.MUST,
+    Severity.WRONG_RESULTS: Grade.MUST,
+    Severity.STALE: Grade.SHOULD,
+    Severity.REFUSED: Grade.SHOULD,
+    Severity.FINE: Grade.MAY,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What becomes of one class of objects in one mode.
@@ -90,9 +114,24 @@ class Rule:
     source: str
     proof: Proof
 
-    def found(self, name: str, where: str, detail: str = "") -> Finding:
-        """Return the finding that this rule applies to the object `name` on the node `where`."""
-        return Finding(self, name, where, self.message.format(object=name, detail=detail))
+    def found(
+        self,
+        name: str,
+        where: str,
+        detail: str = "",
+        *,
+        grade: Grade | None = None,
+        size: int | None = None,
+        rows: int | None = None,
+        since: datetime | None = None,
+        command: str = "",
+    ) -> Finding:
+        """Return the finding that this rule applies to the object `name` on the node `where`.
+
+        Without a grade, the rule's severity says it; the other arguments are a finding's own.
+        """
+        message = self.message.format(object=name, detail=detail)
+        return Finding(self, name, where, message, grade or _GRADES[self.severity], size, rows, since, command)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +143,41 @@ class Finding:
         object: the object's name, qualified where it has a schema.
         where: the node it was seen on, without secrets.
         message: what is the matter with it, and the effect.
+        grade: whether it must be mended, should be, or may stay.
+        size: bytes that it takes, or that are behind; None where that says nothing or is not known.
+        rows: the planner's estimate of its rows; None where it has none or nobody has counted.
+        since: since when, where the node knows.
+        command: what mends this very object, to be read before it is run; empty where no command does.
     """
 
     rule: Rule
     object: str
     where: str
     message: str
+    grade: Grade
+    size: int | None = None
+    rows: int | None = None
+    since: datetime | None = None
+    command: str = ""
 
     @property
     def order(self) -> tuple[int, str, str]:
         """Sort key: the worst first, then by object."""
         return self.rule.severity.rank, self.object, self.rule.id
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A question that a node did not answer.
+
+    Attributes:
+        what: what was asked for, such as "rules of pg_hba.conf".
+        where: the node, without secrets.
+        why: its reason, in a few words.
+        remedy: what would show it: a grant, or an option.
+    """
+
+    what: str
+    where: str
+    why: str
+    remedy: str

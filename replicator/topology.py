@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from replicator.errors import BadInput
 from replicator.position import Lsn
 
 
@@ -35,3 +36,13 @@ class Node:
 def lag_bytes(primary: Node, standby: Node) -> int:
     """Return how many bytes of the primary's log the standby has still to replay, at least 0."""
     return max(0, primary.lsn - standby.lsn)
+
+
+def require(where: str, role: Role, wanted: Role) -> None:
+    """Check that a node has the role its URL was given for.
+
+    Raises:
+        BadInput: it has another.
+    """
+    if role is not wanted:
+        raise BadInput(f"{where} is a {role}, not a {wanted}", hint=f"give the URL of the {wanted} in its place")

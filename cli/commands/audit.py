@@ -37,7 +37,7 @@ def command(primary: str, standby: str | None, output: Output) -> int:
     """
     from replicator.audit import audit
 
-    found = audit(primary, standby)
+    found = audit(primary, standby).findings
     if output == "json":
         render.as_json({"findings": [_fields(finding) for finding in found]})
     elif found:

@@ -20,6 +20,7 @@ from replicator.errors import (
     NodeUnreachable,
     NotConfigured,
     NotPermitted,
+    QueryTimedOut,
     SchemaMissing,
 )
 
@@ -32,6 +33,8 @@ _BY_SQLSTATE: dict[str, type[HadrianError]] = {
     "28P01": NotPermitted,  # invalid_password
     "3D000": BadInput,  # invalid_catalog_name: no such database
     "25006": NodeLost,  # read_only_sql_transaction: the node was demoted, or never was a primary
+    "57014": QueryTimedOut,  # query_canceled: by statement_timeout
+    "55P03": QueryTimedOut,  # lock_not_available: by lock_timeout
     "57P01": NodeLost,  # admin_shutdown
     "57P02": NodeLost,  # crash_shutdown
     "57P03": NodeLost,  # cannot_connect_now

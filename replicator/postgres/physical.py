@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from replicator.errors import BadInput
 from replicator.postgres import catalog, topology
 from replicator.postgres.connection import Server
 from replicator.postgres.rules.physical import RULES
 from replicator.postgres.subject import Subject
-from replicator.rule import Finding
-from replicator.topology import Node
+from replicator.rule import Finding, Mode
+from replicator.topology import Role, require
 
 _RULES = {rule.subject: rule for rule in RULES}
 
@@ -32,19 +33,24 @@ _CAPACITIES = frozenset(
 class PhysicalPair:
     """PostgreSQL's answer to `replicator.engine.Auditable`, for streaming replication."""
 
+    mode = Mode.POSTGRES_PHYSICAL
+
     def __init__(self, primary_url: str, standby_url: str | None) -> None:
         self.primary = Server(primary_url)
         self.standby = None if standby_url is None else Server(standby_url)
 
-    def nodes(self) -> tuple[Node, Node | None]:
-        """Look at both nodes. Raises: NodeUnreachable."""
-        return topology.look(self.primary), None if self.standby is None else topology.look(self.standby)
-
-    def is_copy(self) -> bool:
-        """Return whether both were made by one initdb. Raises: NodeUnreachable."""
-        return self.standby is None or catalog.system_identifier(self.standby) == catalog.system_identifier(
-            self.primary
-        )
+    def check(self) -> None:
+        """Look at the roles, and whether both were made by one initdb. Raises: BadInput, NodeUnreachable."""
+        primary = topology.look(self.primary)
+        require(primary.where, primary.role, Role.PRIMARY)
+        if self.standby is None:
+            return
+        standby = topology.look(self.standby)
+        require(standby.where, standby.role, Role.STANDBY)
+        if catalog.system_identifier(self.standby) != catalog.system_identifier(self.primary):
+            raise BadInput(
+                f"{standby.where} is not a copy of {primary.where}", hint="give the URLs of two nodes of one pair"
+            )
 
     def findings(self) -> Iterator[Finding]:
         """Ask the primary and, where there is one, compare the standby. Raises: NodeLost, NotPermitted."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from replicator.postgres.rules.physical import RULES
-from replicator.rule import Finding, Mode, Rule, Severity, Verdict
+from replicator.rule import Mode, Rule, Severity, Verdict
 
 _TESTS = Path(__file__).parent.parent
 _VENDOR = re.compile(r"PostgreSQL \d+ documentation, \S.*")
@@ -72,4 +72,4 @@ def test_findings_sort_by_what_they_cost_and_then_by_object() -> None:
 def test_an_object_with_braces_in_its_name_keeps_them() -> None:
     """Only the rule's own text is a template."""
     rule = dataclasses.replace(RULES[0], message="{object} with {detail}", verdict=Verdict.CONDITIONAL)
-    assert rule.found("{detail}", "n", "{object}") == Finding(rule, "{detail}", "n", "{detail} with {object}")
+    assert rule.found("{detail}", "n", "{object}").message == "{detail} with {object}"

@@ -242,7 +242,7 @@ class Drill:
             dsn = writer.writer_dsn([self._a, self._b])
             editor = writer.start_writer(dsn, self._settings.seed, log=self._directory / "writer.log")
             stack.callback(_stop, editor)
-            self._audience.findings(audit(*self._urls))
+            self._audience.findings(audit(*self._urls).findings)
             wanted = recipe(self._settings, self._prepare_model())
             definition = self._create_feed()
             events = list(self._interrupted(wanted))
