@@ -1,6 +1,6 @@
 """Experiments: an operation on a real pair, what is at stake asked three times, and the verdict that follows.
 
-The ordinary experiments of a module share one pair. Each runs its statements on the primary, in a schema and a
+The ordinary experiments of a module share one pair, as far as they want it prepared alike. Each runs its statements on the primary, in a schema and a
 session of its own, and asks its question there. Once the standby has replayed all of it the question is asked
 again; then the primary is killed (sessions still open), the standby promoted, and the question asked once more.
 
@@ -58,6 +58,10 @@ VERDICTS = frozenset({Verdict.REPLICATED, Verdict.NOT_REPLICATED, Verdict.CONDIT
 Expected = list[tuple[object, ...]] | Refusal | Same | Rows
 
 
+def as_made(pair: Pair) -> None:
+    """Leave a fresh pair as it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """What is done on the primary, what is asked of it, and what a rule claims the answers to be.
@@ -73,6 +77,7 @@ class Experiment:
         on: database in which `look` is asked; `do` always runs in the one that the pair began with.
         refused: further statements that the standby must refuse, each with the pattern of its refusal.
         also: further questions to the standby, each with its answer.
+        prepare: what is done to the fresh pair before; experiments of a module that name the same one share a pair.
     """
 
     rule: str
@@ -85,6 +90,7 @@ class Experiment:
     on: str = ""
     refused: tuple[tuple[str, str], ...] = ()
     also: tuple[tuple[str, Expected], ...] = ()
+    prepare: Callable[[Pair], None] = as_made
 
     @property
     def asides(self) -> list[tuple[str, Expected]]:
@@ -155,10 +161,12 @@ class Bench:
         self._kept: dict[str, bool] = {}
 
     def outcome(self, experiment: Experiment) -> Outcome:
-        """Return what the nodes answered; the first call makes every ordinary experiment."""
-        if not self._outcomes:
+        """Return what the nodes answered; the first call makes every experiment on a pair prepared alike."""
+        if experiment.name not in self._outcomes:
+            alike = [each for each in self._experiments if each.prepare is experiment.prepare]
             with fresh_pair() as pair:
-                self._outcomes = {outcome.experiment.name: outcome for outcome in perform(pair, self._experiments)}
+                experiment.prepare(pair)
+                self._outcomes |= {outcome.experiment.name: outcome for outcome in perform(pair, alike)}
         return self._outcomes[experiment.name]
 
     def kept(self, special: Special) -> bool:
