@@ -1,8 +1,9 @@
 """Experiments: an operation on a real pair, what is at stake asked three times, and the verdict that follows.
 
-The ordinary experiments of a module share one pair, as far as they want it prepared alike. Each runs its statements on the primary, in a schema and a
-session of its own, and asks its question there. Once the standby has replayed all of it the question is asked
-again; then the primary is killed (sessions still open), the standby promoted, and the question asked once more.
+The ordinary experiments of a module share one pair, as far as they want it prepared alike. Each runs its
+statements on the primary, in a schema and a session of its own, and asks its question there. Once the standby has
+replayed all of it the question is asked again; then the primary is killed (sessions still open), the standby
+promoted, and the question asked once more.
 
 What a rule claims of the standby and of the promoted node stands in the experiment. Its verdict does not: an
 experiment whose promoted node answers as the primary did has *kept* what was at stake, and the verdict of a rule
