@@ -67,6 +67,7 @@ def test_a_seed_draws_the_same_kills_again() -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(4 * 3600)  # as long as a hundred drills may take on a busy machine
 def test_a_long_storm_of_kills_holds(folder: Path, tiny_model: Path) -> None:
     """A hundred drills (HADRIAN_SOAK_DRILLS of them), each killed at its own moment."""
     drills = int(os.environ.get("HADRIAN_SOAK_DRILLS", "100"))
