@@ -143,7 +143,7 @@ class _Pieces:
     def parsed(self) -> Iterator[Parsed]:
         """Yield every piece with its tree, meta-commands inside a statement after it."""
         sql = [piece for piece in self.pieces if piece.kind is psql.Kind.SQL]
-        texts = [_sent(self.script, piece) for piece in sql]
+        texts = [psql.sent(self.script, piece) for piece in sql]
         found = iter([result for n in range(0, len(texts), _GROUP) for result in _each(texts[n : n + _GROUP])])
         for piece in self.pieces:
             if piece.kind is psql.Kind.META:
@@ -169,15 +169,6 @@ class _Pieces:
     def _place(self, offset: int) -> tuple[int, int]:
         line = bisect.bisect_right(self.line_starts, offset)
         return line, offset - self.line_starts[line - 1] + 1
-
-
-def _sent(script: str, piece: psql.Piece) -> str:
-    """Return what the server would get of a piece: meta-commands inside it are blanks, offsets stay."""
-    text = script[piece.start : piece.end]
-    for inner in piece.inner:
-        start, end = inner.start - piece.start, inner.end - piece.start
-        text = text[:start] + " " * (end - start) + text[end:]
-    return text.replace("\\;", " ;")
 
 
 Outcome = tuple[Tree | None, str, int]  # the tree, or what is wrong with the text and where in it

@@ -81,6 +81,15 @@ def split(script: str) -> Iterator[Piece]:
     return _Splitter(script).pieces()
 
 
+def sent(script: str, piece: Piece) -> str:
+    """Return what the server would get of a piece: meta-commands inside it are blanks, offsets stay."""
+    text = script[piece.start : piece.end]
+    for inner in piece.inner:
+        start, end = inner.start - piece.start, inner.end - piece.start
+        text = text[:start] + " " * (end - start) + text[end:]
+    return text.replace("\\;", " ;")
+
+
 class _Splitter:
     """Where psql's scanner stands in a script."""
 
