@@ -170,8 +170,12 @@ class EmbeddedPair:
         return _programs(self.owner, self.directory)
 
     @classmethod
-    def create(cls, directory: Path) -> EmbeddedPair:
+    def create(cls, directory: Path, settings: str = "") -> EmbeddedPair:
         """Make and start a new pair under `directory`, which must be empty or absent.
+
+        Args:
+            directory: where.
+            settings: further lines for both nodes' postgresql.conf.
 
         Raises:
             BadInput: the directory is in use or cannot be reached by the servers' OS user.
@@ -187,7 +191,7 @@ class EmbeddedPair:
             raise BadInput(f"cannot create {directory}: {error.strerror}", hint="choose another directory") from error
         pair = cls(directory, owner, _socket_folder(directory, owner))
         try:
-            pair._initialize()
+            pair._initialize(settings)
         except BaseException:
             pair.remove()
             raise
@@ -209,7 +213,7 @@ class EmbeddedPair:
             raise BadInput(f"no pair under {directory}", hint=f"make one: hadrian pair start {directory}") from error
         return cls(directory, owner, socket)
 
-    def _initialize(self) -> None:
+    def _initialize(self, settings: str) -> None:
         try:
             self.owner.run(["test", "-x", self.directory], Path("/"))
         except ProcessFailed as error:
@@ -219,7 +223,7 @@ class EmbeddedPair:
             ) from error
         initdb = ["initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync", "-D", "a"]
         self._program(initdb)
-        self._configure("a", _SETTINGS.format(socket=self.socket) + f"port = {_PORTS['a']}\n")
+        self._configure("a", _SETTINGS.format(socket=self.socket) + settings + f"port = {_PORTS['a']}\n")
         self._start("a")
         with contextlib.closing(self.server("a")) as server, server.autocommit() as connection:
             connection.exec_driver_sql(f"select pg_create_physical_replication_slot('{_SLOT}', true)")
