@@ -78,6 +78,7 @@ class Experiment:
         on: database in which `look` is asked; `do` always runs in the one that the pair began with.
         refused: further statements that the standby must refuse, each with the pattern of its refusal.
         also: further questions to the standby, each with its answer.
+        later: further questions to the promoted node, each with its answer.
         prepare: what is done to the fresh pair before; experiments of a module that name the same one share a pair.
     """
 
@@ -91,12 +92,8 @@ class Experiment:
     on: str = ""
     refused: tuple[tuple[str, str], ...] = ()
     also: tuple[tuple[str, Expected], ...] = ()
+    later: tuple[tuple[str, Expected], ...] = ()
     prepare: Callable[[Pair], None] = as_made
-
-    @property
-    def asides(self) -> list[tuple[str, Expected]]:
-        """What the standby is asked besides, and what it must answer."""
-        return [*self.also, *((statement, Refusal(pattern)) for statement, pattern in self.refused)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +119,7 @@ class Outcome:
     primary: Answer = ""
     standby: Answer = ""
     promoted: Answer = ""
-    asides: list[Answer] = field(default_factory=list)
+    asides: list[tuple[str, Answer, Expected]] = field(default_factory=list)
 
     @property
     def kept(self) -> bool:
@@ -135,8 +132,8 @@ class Outcome:
         assert meets(self.primary, claim.primary, self.primary), f"the primary answered {self.primary}"
         assert meets(self.standby, claim.standby, self.primary), f"the standby answered {self.standby}"
         assert meets(self.promoted, claim.promoted, self.primary), f"the promoted node answered {self.promoted}"
-        for (statement, expected), answer in zip(claim.asides, self.asides, strict=True):
-            assert meets(answer, expected, self.primary), f"the standby answered {answer} to {statement}"
+        for statement, given, expected in self.asides:
+            assert meets(given, expected, self.primary), f"node b answered {given} to {statement}"
 
 
 def meets(answer: Answer, expected: Expected, primary: Answer) -> bool:
@@ -209,13 +206,22 @@ def perform(pair: Pair, experiments: Iterable[Experiment]) -> list[Outcome]:
         topology.wait_replayed(pair.standby, topology.committed(pair.primary))
         for outcome in outcomes:
             outcome.standby = ask(pair, "b", outcome.experiment)
-            for statement, _ in outcome.experiment.asides:
-                with connect(pair, "b", outcome.experiment) as session:
-                    outcome.asides.append(answer(session, statement))
+            refused = [(statement, Refusal(pattern)) for statement, pattern in outcome.experiment.refused]
+            outcome.asides += aside(pair, outcome.experiment, (*outcome.experiment.also, *refused))
         pair.fail_over()
     for outcome in outcomes:
         outcome.promoted = ask(pair, "b", outcome.experiment)
+        outcome.asides += aside(pair, outcome.experiment, outcome.experiment.later)
     return outcomes
+
+
+def aside(
+    pair: Pair, experiment: Experiment, questions: Iterable[tuple[str, Expected]]
+) -> Iterator[tuple[str, Answer, Expected]]:
+    """Ask node b further questions, each in a session of its own."""
+    for statement, expected in questions:
+        with connect(pair, "b", experiment) as session:
+            yield statement, answer(session, statement), expected
 
 
 @contextlib.contextmanager
