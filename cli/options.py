@@ -92,3 +92,15 @@ format_option = click.option(
     show_default=True,
     help="A table for people, or JSON for programs.",
 )
+
+MODES = ("postgres-physical", "postgres-logical", "db2-hadr")
+
+mode_option = click.option(
+    "--mode",
+    type=click.Choice(MODES),
+    default=MODES[0],
+    show_default=True,
+    envvar="HADRIAN_MODE",
+    show_envvar=True,
+    help="How the database replicates.",
+)

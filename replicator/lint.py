@@ -60,11 +60,12 @@ def lint(scripts: Iterable[tuple[str, str]], mode: Mode) -> Iterator[Judgement]:
             yield _judge(file, reading, rules)
 
 
-def touched(reading: Reading, mode: Mode) -> Iterator[tuple[Rule, str]]:
-    """Yield every rule that a reading touches, and the rule's sentence about it."""
+def explain(text: str, mode: Mode) -> Iterator[tuple[Judgement, list[tuple[Rule, str]]]]:
+    """Yield each statement's judgement with all the rules that it touches, and what each says of it."""
     rules = {rule.subject: rule for rule in engines.rules(mode)}
-    for touch in reading.touches:
-        yield rules[touch.subject], _sentence(rules[touch.subject], touch)
+    for reading in engines.script_reader(mode).read(text):
+        touched = [(rules[touch.subject], _sentence(rules[touch.subject], touch)) for touch in reading.touches]
+        yield _judge("-", reading, rules), touched
 
 
 def _judge(file: str, reading: Reading, rules: dict[str, Rule]) -> Judgement:

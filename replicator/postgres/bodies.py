@@ -32,6 +32,7 @@ _CASES = {
 _LOOPS = frozenset({"loop", "while", "fori", "fors", "forc", "foreach_a", "dynfors"})
 _LEAVING = frozenset({"return", "exit", "raise"})
 _ASSIGNED = re.compile(r"^[^=]*?:?=(?!=)")
+_NAME, _TEXT = "_name", "'_text'"  # what stands in for a part of a statement that is known at run time only
 _PLACEHOLDER = re.compile(r"%(?:\d+\$)?-?\d*([IsL%])")
 
 
@@ -118,37 +119,51 @@ class _Body:
             self.effect.add(self.judge(tree, text), case or self.left)
 
     def _dynamic(self, expression: str, case: str) -> None:
-        text = _spelled(expression)
-        if text is not None:
-            try:
-                found = trees(text)
-            except pglast.parser.ParseError:
-                found = []
-            for tree in found:
-                self.effect.add(self.judge(tree, text), case or self.left)
-            if found:
-                return
-        self.effect.unknown.append(f"it runs a statement that is put together at run time: {_short(expression)}")
+        found = _spelled(expression)
+        for tree in found:
+            self.effect.add(self.judge(tree, ""), case or self.left)
+        if not found:
+            self.effect.unknown.append(f"it runs a statement that is put together at run time: {_short(expression)}")
 
 
-def _spelled(expression: str) -> str | None:
-    """Return the statement that a string expression spells, names filled in where `format` has placeholders."""
+def _spelled(expression: str) -> list[Tree]:
+    """Return the statements that a string expression spells, as far as its parts are constants.
+
+    For a part that is none a name stands in, or a text where it is quoted as one. A part that is not quoted at all may
+    be a call, so then a query is not taken for what it looks like.
+    """
     try:
         (tree,) = trees(f"select {expression}")
         (target,) = tree["SelectStmt"]["targetList"]
+        text, raw = _text(target["ResTarget"]["val"])
+        found = trees(text)
     except (pglast.parser.ParseError, KeyError, ValueError):
-        return None
-    value = target["ResTarget"]["val"]
+        return []
+    return [] if raw and any({"SelectStmt", "CallStmt", "DoStmt"} & set(tree) for tree in found) else found
+
+
+def _text(value: Fields) -> tuple[str, bool]:
+    """Return the text that an expression comes to, and whether a part of it stands in for something not quoted."""
+    if (text := constant(value)) is not None:
+        return text, False
+    operation = value.get("A_Expr", {})
+    if operation.get("name") == [{"String": {"sval": "||"}}]:
+        (left, raw_left), (right, raw_right) = _text(operation["lexpr"]), _text(operation["rexpr"])
+        return left + right, raw_left or raw_right
     call = value.get("FuncCall", {})
-    names = [part.get("String", {}).get("sval") for part in call.get("funcname", ())]
-    if names and names[-1] == "format" and call.get("args"):
-        template = constant(call["args"][0])
-        return None if template is None else _PLACEHOLDER.sub(_filled, template)
-    return constant(value)
+    match [part.get("String", {}).get("sval") for part in call.get("funcname", ())][-1:]:
+        case ["quote_ident"]:
+            return _NAME, False
+        case ["quote_literal"] | ["quote_nullable"]:
+            return _TEXT, False
+        case ["format"] if (template := constant(call["args"][0])) is not None:
+            return _PLACEHOLDER.sub(_filled, template), any(m[1] == "s" for m in _PLACEHOLDER.finditer(template))
+        case _:
+            return _NAME, True
 
 
 def _filled(placeholder: re.Match[str]) -> str:
-    return {"I": "_name", "L": "'_text'", "s": "_name", "%": "%"}[placeholder[1]]
+    return {"I": _NAME, "L": _TEXT, "s": _NAME, "%": "%"}[placeholder[1]]
 
 
 def _short(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from replicator.postgres import bodies, meta_commands, row_statements, schema_statements
 from replicator.postgres.functions import constant
 from replicator.postgres.known import Effect, Known, Persistence, Relation
-from replicator.postgres.parse import Parsed, Tree, parse
+from replicator.postgres.parse import INTERPOLATED, TOGETHER, Parsed, Tree, parse
 from replicator.postgres.row_statements import shown
 from replicator.postgres.script import Kind
 from replicator.postgres.subject import Subject
@@ -27,8 +27,8 @@ _DDL = (
     *("AlterOperatorStmt", "AlterOwnerStmt", "AlterPolicyStmt", "AlterTSConfigurationStmt", "AlterTSDictionaryStmt"),
     *("AlterTableMoveAllStmt", "AlterTableSpaceOptionsStmt", "AlterTypeStmt", "CommentStmt", "CompositeTypeStmt"),
     *("CreateAmStmt", "CreateCastStmt", "CreateConversionStmt", "CreateDomainStmt", "CreateEnumStmt"),
-    *("CreateOpClassStmt", "CreateOpFamilyStmt", "CreatePolicyStmt", "CreateRangeStmt", "CreateTransformStmt"),
-    *("DefineStmt", "DropOwnedStmt", "DropTableSpaceStmt", "DropdbStmt", "GrantStmt", "ReassignOwnedStmt"),
+    *("CreateOpClassStmt", "CreateOpFamilyStmt", "CreatePolicyStmt", "CreateTransformStmt"),
+    *("DropOwnedStmt", "DropTableSpaceStmt", "DropdbStmt", "GrantStmt", "ReassignOwnedStmt"),
     *("RuleStmt", "SecLabelStmt", "AlterSeqStmt"),
 )
 _NOTHING = (
@@ -89,14 +89,16 @@ class PostgresReader:
             "ExplainStmt": self._explain,
             "PrepareStmt": self._prepare,
             "SelectStmt": self._select,
-            "Together": self._together,
+            INTERPOLATED: self._interpolated,
+            TOGETHER: self._together,
             "TransactionStmt": self._transaction,
             "VacuumStmt": self._vacuum,
             "VariableSetStmt": self._set,
         }
 
     def read(self, script: str) -> Iterator[Reading]:
-        """As `ScriptReader.read`."""
+        """As `ScriptReader.read`; each script is a session of its own."""
+        self._known.new_session()
         for parsed in parse(script):
             yield self._reading(parsed)
 
@@ -135,6 +137,9 @@ class PostgresReader:
         for tree in fields["stmts"]:
             effect.add(self._judge(tree, ""))
         return effect
+
+    def _interpolated(self, _fields: Fields, _text: str) -> Effect:
+        return Effect(unknown=["the value of a variable of psql decides what it is"])
 
     def _explain(self, fields: Fields, text: str) -> Effect:
         options = {option["DefElem"]["defname"]: option["DefElem"].get("arg") for option in fields.get("options", ())}
@@ -207,11 +212,13 @@ class PostgresReader:
         options = bodies.texts(fields.get("options", ()))
         language = (options.get("language") or ["sql"])[0].lower()
         if language == "c":
+            self._known.make_routine(name, Effect(unknown=[f"{name} is in C, and is not read"]))
             return Effect([Touch(Subject.C_FUNCTION, name, (options.get("as") or [""])[0])])
         if language.startswith(_INTERPRETED):
             self._known.make_routine(name, Effect(unknown=[f"{name} is in {language}, and is not read"]))
             return Effect([Touch(Subject.LANGUAGE_RUNTIME, name, language)])
         if language == "internal":
+            self._known.make_routine(name, Effect())
             return Effect([Touch(Subject.DDL, name)])
         with self._known.set_aside():
             self._known.make_routine(name, Effect())  # a call of itself adds nothing
@@ -226,6 +233,8 @@ class PostgresReader:
         effect = Effect()
         for node in body if isinstance(body, list) else [body]:
             for tree in node["List"].get("items", ()) if "List" in node else [node]:
+                if not tree:  # nothing between two semicolons
+                    continue
                 if "List" in tree:
                     effect.add(self._sql_body(tree))
                 elif "ReturnStmt" in tree:
@@ -301,7 +310,9 @@ _LOOKED_INTO: dict[str, Callable[[Fields, Known], Effect]] = {
     "CreateForeignTableStmt": schema_statements.create_foreign_table,
     "CreateSeqStmt": schema_statements.create_sequence,
     "CreateStmt": schema_statements.create_table,
+    "CreateRangeStmt": schema_statements.create_range,
     "CreateTrigStmt": schema_statements.create_trigger,
+    "DefineStmt": schema_statements.define,
     "DropStmt": schema_statements.drop,
     "IndexStmt": schema_statements.create_index,
     "RenameStmt": schema_statements.rename,

@@ -76,6 +76,14 @@ class Known:
         self._undo: list[tuple[dict[str, Any], str, object]] = []
         self._savepoints: list[tuple[str, int]] = []
 
+    def new_session(self) -> None:
+        """Forget what ends with a session: its schema, temporary tables, prepared statements, open transaction."""
+        self.roll_back()
+        self.schema = "public"
+        self.prepared.clear()
+        for key in [key for key, found in self._relations.items() if found.persistence is Persistence.TEMPORARY]:
+            del self._relations[key]
+
     def key(self, name: Mapping[str, Any]) -> str:
         """Return the key of a relation that a node (RangeVar) names."""
         relation = str(name.get("relname", ""))

@@ -22,6 +22,10 @@ from replicator.statement import Statement
 
 Tree = dict[str, Any]  # one node: its name, and its fields
 
+# Nodes of our own, beside the grammar's.
+TOGETHER = "Together"  # statements of one message, under `stmts`
+INTERPOLATED = "Interpolated"  # a statement that cannot be read before psql has put a variable's value into it
+
 _REMARK = re.compile(r"--\s*hadrian:\s*(.*?)\s*")
 _BLANK = re.compile(rb"(?:\s|--[^\n]*(?:\n|\Z))*")
 # A variable of psql, which its value replaces before the server sees it; `::` is a cast and `:=` an assignment.
@@ -196,14 +200,16 @@ def _one(text: str) -> Outcome:
     try:
         nodes = _statements(filled)
     except pglast.parser.ParseError as error:
+        if filled != text:
+            return {INTERPOLATED: {}}, "", 0
         message, *place = error.args
         return None, str(message), place[0] if place and isinstance(place[0], int) else 0
     except UnicodeEncodeError as error:
         return None, "a character that is no Unicode text", error.start
     if len(nodes) == 1:
         return nodes[0]["stmt"], "", 0
-    # `\;` joins statements into one message; they run as one transaction, and are judged together.
-    return {"Together": {"stmts": [node["stmt"] for node in nodes]}}, "", 0
+    # `\;` joins statements into one message.
+    return {TOGETHER: {"stmts": [node["stmt"] for node in nodes]}}, "", 0
 
 
 def _stand_in(variable: re.Match[str]) -> str:

@@ -149,6 +149,32 @@ def create_trigger(fields: Fields, known: Known) -> Effect:
     return Effect([Touch(Subject.ROW_TRIGGER, f"{fields.get('trigname', 'a trigger')} on {shown(table)}")])
 
 
+def create_range(fields: Fields, known: Known) -> Effect:
+    """Judge a CREATE TYPE ... AS RANGE, whose constructors bear its name."""
+    name = str(fields["typeName"][-1]["String"]["sval"])
+    options = {option["DefElem"]["defname"]: option["DefElem"] for option in fields.get("params", ())}
+    multirange = options.get("multirange_type_name", {}).get("arg", {}).get("TypeName", {}).get("names", ())
+    given = str(multirange[-1]["String"]["sval"]) if multirange else None
+    derived = name.replace("range", "multirange", 1) if "range" in name else f"{name}_multirange"
+    for constructor in (name, given or derived):
+        known.make_routine(constructor, Effect())
+    return Effect([Touch(Subject.DDL, name)])
+
+
+def define(fields: Fields, known: Known) -> Effect:
+    """Judge a CREATE AGGREGATE, OPERATOR, TYPE, TEXT SEARCH ... or COLLATION."""
+    parts = [part["String"]["sval"] for part in fields.get("defnames", ()) if "String" in part]
+    name = str(parts[-1]) if parts else "an object"
+    if fields.get("kind") == "OBJECT_AGGREGATE":
+        effect = Effect()
+        for option in fields.get("definition", ()):
+            if option["DefElem"]["defname"] in {"sfunc", "finalfunc", "combinefunc"}:
+                names = option["DefElem"]["arg"].get("TypeName", {}).get("names", ())
+                effect.add(functions.called({"funcname": names}, known, judged=True))
+        known.make_routine(name, effect)
+    return Effect([Touch(Subject.DDL, name)])
+
+
 def alter_table(fields: Fields, known: Known) -> Effect:
     """Judge an ALTER TABLE (SEQUENCE, INDEX, VIEW, ...), one action after the other."""
     name = fields["relation"]

@@ -49,8 +49,9 @@ _SENDING = frozenset(
     }
 )
 _CLEARING = frozenset({"r", "reset"})
-_COPY_DATA = re.compile(r"\s*copy\b.*\bfrom\s+stdin\b", re.IGNORECASE | re.DOTALL)
-_META_COPY_DATA = re.compile(r"\\copy\b.*\bfrom\s+stdin\b", re.IGNORECASE)
+# The grammar takes stdout for stdin here.
+_COPY_DATA = re.compile(r"\s*copy\b.*\bfrom\s+std(?:in|out)\b", re.IGNORECASE | re.DOTALL)
+_META_COPY_DATA = re.compile(r"\\copy\b.*\bfrom\s+std(?:in|out)\b", re.IGNORECASE)
 _END_OF_DATA = re.compile(r"^\\\.[^\S\n]*(?:\n|\Z)", re.MULTILINE)
 _ROUTINE = re.compile(r"\s*create\s+(?:or\s+replace\s+)?(?:function|procedure)\b", re.IGNORECASE)
 _META = re.compile(r"\\(?:\\|[^\n]*?(?=\\\\|\n|\Z))")
