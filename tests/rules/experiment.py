@@ -25,6 +25,7 @@ from typing import LiteralString, cast
 import psycopg
 import psycopg.conninfo
 
+from replicator.position import Lsn
 from replicator.postgres import topology
 from replicator.postgres.embedded import NodeName
 from replicator.rule import Rule, Verdict
@@ -203,7 +204,9 @@ def perform(pair: Pair, experiments: Iterable[Experiment]) -> list[Outcome]:
                 error.add_note(f"in experiment {experiment.name}")
                 raise
             outcome.primary = ask(pair, "a", experiment) if experiment.on else answer(session, experiment.look)
-        topology.wait_replayed(pair.standby, topology.committed(pair.primary))
+        # Flushed, because nothing else would flush at once what no commit follows: a pruned page, a hint bit.
+        ((end,),) = pair.run("select pg_logical_emit_message(false, '', '', true)::text")
+        topology.wait_replayed(pair.standby, Lsn(str(end)))
         for outcome in outcomes:
             outcome.standby = ask(pair, "b", outcome.experiment)
             refused = [(statement, Refusal(pattern)) for statement, pattern in outcome.experiment.refused]
