@@ -88,11 +88,11 @@ def _reads_data(tree: Tree) -> bool:
 def _placed(script: bytes, nodes: Sequence[Tree]) -> Iterator[Parsed]:
     """Give each node of a script its place; the grammar counts bytes, and its statements begin with their comments."""
     line, line_start, counted = 1, 0, 0
+    lead = 0
     for node in nodes:
-        lead = node.get("stmt_location", 0)
-        length = node.get("stmt_len", 0)
-        end = lead + length if length else len(script)
-        start = _after_comments(script, lead, end)
+        location, length = node.get("stmt_location", 0), node.get("stmt_len", 0)
+        end = location + length if length else len(script)
+        start = _after_comments(script, location, end)
         breaks = script.count(b"\n", counted, start)
         if breaks:
             line += breaks
@@ -102,6 +102,7 @@ def _placed(script: bytes, nodes: Sequence[Tree]) -> Iterator[Parsed]:
         remarks = _remarks(script[lead:start].decode(), whole=lead == 0) if b"hadrian:" in script[lead:start] else ()
         text = script[start:end].rstrip().decode()
         yield Parsed(Statement(text, line, column), psql.Kind.SQL, node["stmt"], remarks=remarks)
+        lead = end
 
 
 def _after_comments(script: bytes, start: int, end: int) -> int:
@@ -202,8 +203,9 @@ def _one(text: str) -> Outcome:
     except pglast.parser.ParseError as error:
         if filled != text:
             return {INTERPOLATED: {}}, "", 0
-        message, *place = error.args
-        return None, str(message), place[0] if place and isinstance(place[0], int) else 0
+        message, offset = error.args
+        # Without a place the grammar means the end, where something is missing.
+        return None, str(message), len(text) if offset is None else int(offset)
     except UnicodeEncodeError as error:
         return None, "a character that is no Unicode text", error.start
     if len(nodes) == 1:
