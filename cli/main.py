@@ -34,6 +34,7 @@ COMMANDS = {
     "lint": ("cli.commands.lint:command", "Judge SQL scripts by what a standby would have of them."),
     "explain": ("cli.commands.explain:command", "Show one rule, or why a statement gets its verdict."),
     "rules": ("cli.commands.rules:command", "List what replicates and what does not, mode by mode."),
+    "rehearse": ("cli.commands.rehearse:command", "Run a migration on a throwaway pair, and fail it over."),
     "train": ("cli.commands.train:command", "Fine-tune a model on a feed, and resume after anything."),
     "feed": ("cli.commands.feed:command", "Create and read feeds of committed rows."),
     "checkpoint": ("cli.commands.checkpoint:command", "List, verify and export checkpoints."),

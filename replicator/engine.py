@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from replicator.effect import Trial
 from replicator.rule import Finding, Mode, Unseen
 from replicator.statement import Reading
 
@@ -56,3 +57,39 @@ class Auditable(Protocol):
 
     def close(self) -> None:
         """Close every session."""
+
+
+class Stage(Protocol):
+    """A throwaway pair, as `rehearse` uses it.
+
+    `rehearse` calls `structure_of`, `load` and `play` as often as it likes, then `fail_over` once, and `close` always.
+    """
+
+    def structure_of(self, url: str) -> str:
+        """Return a script that makes the structure of a live database, without its rows.
+
+        Raises:
+            NotConfigured: the server is of another major version than the pair.
+            NodeUnreachable: it does not answer.
+        """
+        ...
+
+    def load(self, script: str) -> list[Trial]:
+        """Run a script that makes a structure; return the statements that the primary refused."""
+        ...
+
+    def play(self, script: str) -> Iterator[Trial]:
+        """Run a script in a session of its own; yield each statement when it has run.
+
+        Raises:
+            NodeLost: a statement ended the session.
+        """
+        ...
+
+    def fail_over(self) -> None:
+        """Kill the primary once the standby has everything, promote, and tell every trial its effects."""
+        ...
+
+    def close(self) -> None:
+        """Remove the pair."""
+        ...
