@@ -1,0 +1,1 @@
+"""What Db2 replicates and what it does not, as one table."""
