@@ -21,8 +21,6 @@ from typing import Any
 
 from replicator.position import Lsn
 
-_UNLIMITED = 100_000  # columns: wider than any row, so a piped table is never folded
-
 
 def line(text: str) -> None:
     """Write one line, at once: a reader of a pipe is to see it when it was said."""
@@ -42,41 +40,57 @@ def as_json_line(value: object) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table; a column whose cells are all numbers is aligned to the right, and None shows as `-`."""
+    made = [tuple(row) for row in rows]
+    right = [_is_numeric([row[index] for row in made if row[index] is not None]) for index in range(len(columns))]
+    cells = [tuple(map(_cell, row)) for row in (tuple(columns), *made)]
+    if sys.stdout.isatty():
+        line(_drawn(_cell(title), cells, right))
+    else:
+        line(_aligned(_cell(title), cells, right))
+
+
+def _aligned(title: str, cells: list[tuple[str, ...]], right: list[bool]) -> str:
+    """Return the table as plain lines, as wide as its cells."""
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    lines = [title] if title else []
+    for row in cells:
+        padded = []
+        for text, width, numeric in zip(row, widths, right, strict=True):
+            blanks = " " * (width - cell_len(text))
+            padded.append(blanks + text if numeric else text + blanks)
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def _drawn(title: str, cells: list[tuple[str, ...]], right: list[bool]) -> str:
+    """Return the table as a terminal shows it, folded to its width."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    cells = [tuple(row) for row in rows]
-    terminal = sys.stdout.isatty()
-    made = Table(
-        title=_cell(title) or None,
-        title_justify="left",
-        box=SIMPLE_HEAD if terminal else None,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-    )
-    for index, column in enumerate(columns):
-        column_cells = [row[index] for row in cells if row[index] is not None]
-        made.add_column(_cell(column), justify=_justify(column_cells), overflow="fold")
-    for row in cells:
-        made.add_row(*map(_cell, row))
+    made = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    for column, numeric in zip(cells[0], right, strict=True):
+        made.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in cells[1:]:
+        made.add_row(*row)
     buffer = io.StringIO()
     console = Console(
         file=buffer,
         # NO_COLOR is about colours; without bold and italics too, what is copied is plain text.
-        force_terminal=terminal and not os.environ.get("NO_COLOR"),
-        width=shutil.get_terminal_size().columns if terminal else _UNLIMITED,
+        force_terminal=not os.environ.get("NO_COLOR"),
+        width=shutil.get_terminal_size().columns,
         markup=False,
         emoji=False,
         highlight=False,
     )
     console.print(made)
-    line("\n".join(text.rstrip() for text in buffer.getvalue().splitlines()).strip("\n"))
+    return "\n".join(text.rstrip() for text in buffer.getvalue().splitlines()).strip("\n")
 
 
-def _justify(cells: Sequence[object]) -> Any:
-    numbers = all(isinstance(cell, (int, float)) and not isinstance(cell, (bool, Lsn)) for cell in cells)
-    return "right" if cells and numbers else "left"
+def _is_numeric(cells: Sequence[object]) -> bool:
+    return bool(cells) and all(isinstance(cell, (int, float)) and not isinstance(cell, (bool, Lsn)) for cell in cells)
 
 
 def _cell(value: object) -> str:
