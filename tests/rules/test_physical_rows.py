@@ -1,4 +1,4 @@
-"""Rows and sequences under physical replication: each rule does what it says, on a real pair."""
+"""Rows and what holds them under physical replication: each rule does what it says, on a real pair."""
 
 from __future__ import annotations
 

@@ -12,12 +12,14 @@ from replicator.postgres.rules import (
     physical_durability,
     physical_files,
     physical_rows,
+    physical_schema,
     physical_state,
 )
 from replicator.rule import Rule
 
 RULES: tuple[Rule, ...] = (
     *physical_rows.RULES,
+    *physical_schema.RULES,
     *physical_files.RULES,
     *physical_state.RULES,
     *physical_conflicts.RULES,
