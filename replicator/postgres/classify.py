@@ -299,8 +299,20 @@ def _name(fields: Fields) -> str:
             return value
         if isinstance(value, dict) and "rolename" in value:
             return str(value["rolename"])
-    setting = fields.get("setstmt", {})
-    return str(setting.get("name") or "an object")
+    setting = fields.get("setstmt", {}).get("name")
+    return str(setting) if setting else _first_name(fields) or "an object"
+
+
+def _first_name(node: object) -> str:
+    """Return the first name inside a tree: of a relation, of a routine, or a list of strings."""
+    if isinstance(node, dict):
+        if "relname" in node:
+            return shown(node)
+        return next(filter(None, map(_first_name, node.values())), "")
+    if isinstance(node, list):
+        strings = [item["String"].get("sval", "") for item in node if isinstance(item, dict) and "String" in item]
+        return ".".join(strings) if strings else next(filter(None, map(_first_name, node)), "")
+    return ""
 
 
 _LOOKED_INTO: dict[str, Callable[[Fields, Known], Effect]] = {
