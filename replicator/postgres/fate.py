@@ -76,11 +76,10 @@ class History:
         for key, chain in self._changes.items():
             end = final.get(key)
             effect = _fate(key, end, standby.get(key), promoted.get(key))
-            untouched = end == self._start.get(key) or bool(chain and chain[-1].after != end)
             for change in chain:
-                shares = change is chain[-1] or _is_part_of(change.after, end)
+                shares = (change is chain[-1] and change.after == end) or _is_part_of(change.after, end)
                 undone = Effect(_what(key, change.after or change.before), Outcome.UNDONE)
-                change.trial.effects.append(effect if shares and not untouched else undone)
+                change.trial.effects.append(effect if shares and end != self._start.get(key) else undone)
 
 
 def _take_back(key: Key, chain: list[_Change], value: Value | None) -> None:

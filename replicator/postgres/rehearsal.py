@@ -178,12 +178,16 @@ class _Play:
                 trial.skipped = self._stopped
             yield trial
             yield from (Trial(places.statement(inner)) for inner in piece.inner)
+        self._leave()
+
+    def _leave(self) -> None:
+        """Take back what the script has not committed, as its end would; the session stays, with what it holds."""
+        if self.session.in_transaction:
+            self._send(Trial(Statement("", 0, 0)), "rollback", None)
 
     def end(self) -> Observation:
-        """End the script as psql does, and look once more from within its session."""
+        """Look once more from within the session."""
         assert self._observer is not None  # noqa: S101 - only observed plays are kept
-        if self.session.in_transaction:
-            self.session.run("rollback")
         self._observer.forget()
         return self._observer.observe()
 

@@ -1,0 +1,9 @@
+-- Tickets whose numbers were thought to be of no worth.
+-- rehearsal: lost
+create unlogged sequence ticket;
+-- rehearsal: lost
+select nextval('ticket') from generate_series(1, 5);
+-- rehearsal: lost
+create unlogged table draft (id int generated always as identity primary key, body text);
+-- rehearsal: lost
+insert into draft (body) values ('a'), ('b');
