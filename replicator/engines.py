@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from replicator.database import Database
-from replicator.engine import Auditable, ScriptReader
+from replicator.engine import Auditable, ScriptReader, Stage
 from replicator.errors import BadInput, NotConfigured
 from replicator.rule import Mode, Rule
 
@@ -52,9 +54,9 @@ def auditable(primary_url: str, standby_url: str | None, mode: Mode | None, time
         raise BadInput(f"{primary_url.partition(':')[0]}:// does not replicate as {mode}", hint="leave out --mode")
     if engine == "db2":
         raise NotConfigured("Db2 cannot be audited yet", hint="give the URL of a PostgreSQL primary")
-    from replicator.postgres.physical import PhysicalPair
+    from replicator.postgres import auditing
 
-    return PhysicalPair(primary_url, standby_url)
+    return auditing.pair(primary_url, standby_url, mode, timeout_s)
 
 
 def rules(mode: Mode) -> tuple[Rule, ...]:
@@ -83,3 +85,21 @@ def script_reader(mode: Mode) -> ScriptReader:
     from replicator.postgres.classify import PostgresReader
 
     return PostgresReader()
+
+
+def stage(directory: Path, like: str | None = None) -> Stage:
+    """Make and return a throwaway pair.
+
+    Args:
+        directory: an empty one, to be removed by the caller once the pair is closed.
+        like: a live database, whose name the pair's gets.
+
+    Raises:
+        BadInput: not a URL of an engine of ours.
+        NotConfigured: the engine has no pair to make.
+    """
+    if like is not None and engine_of(like) == "db2":
+        raise NotConfigured("Db2 has no pair to rehearse on", hint="give the URL of a PostgreSQL database")
+    from replicator.postgres.rehearsal import ThrowawayPair
+
+    return ThrowawayPair.like(like, directory) if like else ThrowawayPair(directory)

@@ -1,141 +1,99 @@
-"""Facts about one node, a question a function: each runs the statement of its name and judges nothing.
+"""One node's catalogs, as an audit asks them: read-only, within a time, and without a wait for a lock.
 
-Every question is asked in a read-only session of its own, so a rule that asks less needs fewer privileges.
+A question is a statement in `sql/postgres/`, asked in a transaction of its own. What the node does not answer, for
+want of a privilege, of time or of the version, is `Unanswered`: a check that needs the answer ends there, and the
+others go on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import LiteralString
+from functools import cached_property
+from typing import Any, LiteralString
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Row
 
 from replicator import sql
+from replicator.errors import NotPermitted, QueryTimedOut
 from replicator.postgres.connection import Server
+from replicator.topology import Role
+
+_LOCK_TIMEOUT_MS = 1000  # whoever holds a catalog this long rewrites it
 
 
-@dataclass(frozen=True, slots=True)
-class UnloggedRelation:
-    """A table or sequence whose content is not in the log.
-
-    Attributes:
-        name: quoted and qualified.
-        is_sequence: a sequence, else a table.
-        logged_parent: the logged table that the rows are also read through, if any.
-    """
-
-    name: str
-    is_sequence: bool
-    logged_parent: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class LogicalSlot:
-    """A logical slot that a consumer could go on from.
+class Unanswered(Exception):
+    """A node did not answer a question.
 
     Attributes:
-        name: its name.
-        failover: whether it asks to be synchronized to standbys.
+        where: the node.
+        why: its reason, in a few words.
+        permitted: whether the role may ask.
     """
 
-    name: str
-    failover: bool
+    def __init__(self, where: str, why: str, *, permitted: bool) -> None:
+        super().__init__(where, why)
+        self.where = where
+        self.why = why
+        self.permitted = permitted
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A setting.
+class Catalog:
+    """The catalogs of one node.
 
     Attributes:
-        name: its name.
-        value: with its unit.
-        should_match: whether both nodes of a pair should have the same.
+        where: host, port and database, for messages.
     """
 
-    name: str
-    value: str
-    should_match: bool
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self._server = Server(url)
+        self._timeout_s = timeout_s
+        self.where = self._server.where
 
+    def ask(self, question: LiteralString, **parameters: object) -> Sequence[Row[Any]]:
+        """Return the rows of the statement `sql/postgres/<question>.sql`.
 
-@dataclass(frozen=True, slots=True)
-class PublishedTable:
-    """A table that is published and whose rows cannot be told apart.
+        Raises:
+            Unanswered: the role may not ask, or it took too long.
+            NodeUnreachable: no answer.
+            NodeLost: the node went away in between.
+        """
+        try:
+            with self._server.connect() as connection:
+                reading = connection.execution_options(postgresql_readonly=True)
+                limits = {"statement_ms": str(round(self._timeout_s * 1000)), "lock_ms": str(_LOCK_TIMEOUT_MS)}
+                reading.execute(sql.load("postgres/catalog/limits"), limits)
+                return reading.execute(sql.load(f"postgres/{question}"), parameters).all()
+        except NotPermitted as error:
+            reason = str(error).partition("permission denied ")[2]
+            why = f"permission denied {reason}" if reason else "permission denied"
+            raise Unanswered(self.where, why, permitted=False) from error
+        except QueryTimedOut as error:
+            raise Unanswered(self.where, f"no answer within {self._timeout_s:g} s", permitted=True) from error
 
-    Attributes:
-        name: quoted and qualified.
-        publications: their names.
-        operations: what they publish of it, beside inserts.
-    """
+    @property
+    def role(self) -> Role:
+        """What the node is right now. Raises: as `ask`."""
+        return Role.STANDBY if self.ask("topology/node")[0].in_recovery else Role.PRIMARY
 
-    name: str
-    publications: str
-    operations: str
+    @cached_property
+    def user(self) -> str:
+        """The role that asks, quoted. Raises: as `ask`."""
+        return str(self.ask("catalog/asking_role")[0].name)
 
+    @cached_property
+    def version(self) -> int:
+        """The server's version as it counts them: 180006. Raises: as `ask`."""
+        return int(self.ask("catalog/asking_role")[0].version)
 
-@dataclass(frozen=True, slots=True)
-class Tablespace:
-    """A tablespace outside the data directory.
+    @cached_property
+    def settings(self) -> dict[str, Row[Any]]:
+        """The node's settings by name, as far as the role may see them. Raises: as `ask`."""
+        return {row.name: row for row in self.ask("catalog/settings")}
 
-    Attributes:
-        name: its name.
-        location: absolute path on the node that was asked.
-    """
+    def setting(self, name: str) -> str:
+        """Return a setting's value, empty where the node has none or does not show it. Raises: as `ask`."""
+        return str(self.settings[name].value) if name in self.settings else ""
 
-    name: str
-    location: str
-
-
-def unlogged_relations(server: Server) -> list[UnloggedRelation]:
-    """Return the unlogged tables and sequences of the database. Raises: NodeUnreachable, NodeLost."""
-    return [UnloggedRelation(**row) for row in _ask(server, "unlogged_relations")]
-
-
-def logical_slots(server: Server) -> list[LogicalSlot]:
-    """Return the node's usable logical slots. Raises: NodeUnreachable, NodeLost."""
-    return [LogicalSlot(**row) for row in _ask(server, "logical_slots")]
-
-
-def settings(server: Server) -> dict[str, Setting]:
-    """Return the node's settings by name. Raises: NodeUnreachable, NodeLost."""
-    return {row["name"]: Setting(**row) for row in _ask(server, "settings")}
-
-
-def published_without_identity(server: Server) -> list[PublishedTable]:
-    """Return the published tables without a replica identity. Raises: NodeUnreachable, NodeLost."""
-    return [PublishedTable(**row) for row in _ask(server, "published_without_identity")]
-
-
-def tablespaces(server: Server) -> list[Tablespace]:
-    """Return the tablespaces outside the data directory. Raises: NodeUnreachable, NodeLost."""
-    return [Tablespace(**row) for row in _ask(server, "tablespaces")]
-
-
-def has_directory(server: Server, path: str) -> bool:
-    """Return whether the node has a directory `path`. Raises: NodeUnreachable, NodeLost, NotPermitted."""
-    return bool(_ask(server, "has_directory", path=path)[0]["present"])
-
-
-def libraries(server: Server) -> list[str]:
-    """Return the libraries of the database's own C functions. Raises: NodeUnreachable, NodeLost."""
-    return [row["library"] for row in _ask(server, "libraries")]
-
-
-def library_digests(server: Server, names: Sequence[str]) -> dict[str, str | None]:
-    """Return the digest of the file that the node would load for each library, None where there is none.
-
-    Raises:
-        NodeUnreachable, NodeLost, NotPermitted.
-    """
-    return {row["library"]: row["digest"] for row in _ask(server, "library_digests", libraries=list(names))}
-
-
-def system_identifier(server: Server) -> str:
-    """Return what all physical copies of one system have in common. Raises: NodeUnreachable, NodeLost."""
-    return str(_ask(server, "system_identifier")[0]["system_identifier"])
-
-
-def _ask(server: Server, question: LiteralString, **parameters: object) -> Sequence[RowMapping]:
-    with server.connect() as connection:
-        reading = connection.execution_options(postgresql_readonly=True)
-        return reading.execute(sql.load(f"postgres/catalog/{question}"), parameters).mappings().all()
+    def close(self) -> None:
+        """Close every session."""
+        self._server.close()

@@ -137,3 +137,17 @@ class Subject(enum.StrEnum):
     APPLY_DELAY = "recovery_min_apply_delay"
     UNSAFE_WRITES = "fsync = off, full_page_writes = off"
     INVALID_INDEX = "invalid index"
+
+    # What only an audit sees
+    PENDING_SETTING = "setting of a configuration file that the running server has not taken"
+    EXTENSION_FILES = "control file and scripts of an extension"
+    UNPOPULATED_VIEW = "materialized view that was not filled"
+    LOGIN_TRIGGER = "event trigger on login"
+    REPLAY_PAUSED = "replay that is paused"
+    REPLAY_LAG = "log that has not been replayed"
+    NOT_RECEIVING = "standby that receives no log"
+    SUBSCRIPTION_STOPPED = "subscription that applies nothing"
+    UNREADY_TABLE = "subscribed table whose first copy is not done"
+    UNSUBSCRIBED_TABLE = "published table that the subscription does not know yet"
+    DEFINITION_DIFFERS = "definition that differs on the subscriber"
+    MISSING_OBJECT = "object that the subscriber does not have"

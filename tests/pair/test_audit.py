@@ -9,7 +9,7 @@ import pytest
 
 from cli.main import main
 from replicator.audit import audit
-from replicator.errors import BadInput, NotConfigured, NotPermitted
+from replicator.errors import BadInput, NotConfigured
 from replicator.postgres import topology
 from tests.fixtures.defects import catch_up, configure, findings, planted, refusal
 from tests.fixtures.pair import Pair
@@ -24,14 +24,15 @@ def test_a_clean_pair_has_no_findings(shared_pair: Pair) -> None:
     ]
     remove = ["drop publication clean", "drop table public.kept", "drop sequence public.counted"]
     with planted(shared_pair, plant, remove):
-        assert audit(shared_pair.embedded.url("a"), shared_pair.embedded.url("b")) == []
+        report = audit(shared_pair.embedded.url("a"), shared_pair.embedded.url("b"))
+        assert (report.findings, report.unseen) == ([], [])
 
 
 def test_a_sequence_is_not_blamed_beside_the_unlogged_table_that_owns_it(shared_pair: Pair) -> None:
     """One defect gives one finding: indexes, TOAST and the identity's sequence follow the table."""
     plant = ["create unlogged table public.u (id int generated always as identity primary key, body text)"]
     with planted(shared_pair, plant, ["drop table public.u"]):
-        found = audit(shared_pair.embedded.url("a"), shared_pair.embedded.url("b"))
+        found = audit(shared_pair.embedded.url("a"), shared_pair.embedded.url("b")).findings
     assert [(finding.rule.id, finding.object) for finding in found] == [("PGP-001", "public.u")]
 
 
@@ -75,7 +76,7 @@ def test_what_the_primary_alone_shows_needs_no_standby(shared_pair: Pair) -> Non
         "drop sequence public.s",
     ]
     with planted(shared_pair, plant, remove):
-        found = audit(shared_pair.embedded.url("a"))
+        found = audit(shared_pair.embedded.url("a")).findings
     assert [finding.rule.id for finding in found] == ["PGP-004", "PGP-001", "PGP-003", "PGP-009"]
     assert {finding.where for finding in found} == {shared_pair.primary.where}
 
@@ -264,11 +265,11 @@ def test_the_command_takes_its_urls_from_the_environment(
 # What cannot be audited
 
 
-def test_a_role_without_privileges_is_told_when_it_lacks_one(shared_pair: Pair) -> None:
-    """Catalogs are open to every role, schemas closed to it included; a library's file is not."""
+def test_a_role_without_privileges_sees_the_catalogs_and_is_told_what_it_does_not(shared_pair: Pair) -> None:
+    """Catalogs are open to every role, closed schemas included; of the rest it learns which grant shows it."""
     urls = [shared_pair.embedded.url(node).replace("postgres@", "reader@") for node in ("a", "b")]
     plant = [
-        "create role reader login replication",  # a standby tells its timeline over this protocol only
+        "create role reader login",
         "create schema closed",
         "create table closed.bare (id int)",
         "create unlogged table closed.u (id int)",
@@ -276,11 +277,33 @@ def test_a_role_without_privileges_is_told_when_it_lacks_one(shared_pair: Pair) 
     ]
     remove = ["drop extension if exists hstore", "drop publication news", "drop schema closed cascade"]
     with planted(shared_pair, plant, [*remove, "drop role reader"]):
-        assert [finding.rule.id for finding in audit(*urls)] == ["PGP-001", "PGP-009"]
         shared_pair.run("create extension hstore")
         catch_up(shared_pair)
-        with pytest.raises(NotPermitted, match="permission denied"):
-            audit(*urls)
+        report = audit(*urls)
+        assert [finding.rule.id for finding in report.findings] == ["PGP-001", "PGP-009"]
+        assert {one.what: one.why for one in report.unseen} == {
+            "settings that hold commands and paths": "the role does not see them",
+            "lines of the configuration files": "permission denied for view pg_file_settings",
+            "times of the configuration files": "permission denied for function pg_stat_file",
+            "synchronous standbys": "the role does not see them",
+            "rules of pg_hba.conf": "permission denied for view pg_hba_file_rules",
+            "lines of pg_ident.conf": "permission denied for view pg_ident_file_mappings",
+            "libraries": "permission denied for view pg_config",
+        }
+
+
+def test_what_is_granted_is_seen(shared_pair: Pair) -> None:
+    """The grants that an audit asks for are all it needs: with them nothing is left unseen."""
+    urls = [shared_pair.embedded.url(node).replace("postgres@", "grantee@") for node in ("a", "b")]
+    with planted(
+        shared_pair,
+        ["create role grantee login", "create extension hstore"],
+        ["drop extension hstore", "drop owned by grantee", "drop role grantee"],
+    ):
+        for one in audit(*urls).unseen:
+            shared_pair.run(one.remedy)
+        catch_up(shared_pair)
+        assert audit(*urls).unseen == []
 
 
 def test_exchanged_urls_are_refused(shared_pair: Pair) -> None:

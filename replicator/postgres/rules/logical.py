@@ -7,7 +7,13 @@ sequences, nothing that belongs to the whole server. It takes writes all the tim
 
 from __future__ import annotations
 
-from replicator.postgres.rules import logical_publication, logical_rows, logical_schema, logical_state
+from replicator.postgres.rules import (
+    logical_audit,
+    logical_publication,
+    logical_rows,
+    logical_schema,
+    logical_state,
+)
 from replicator.rule import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -15,4 +21,5 @@ RULES: tuple[Rule, ...] = (
     *logical_publication.RULES,
     *logical_schema.RULES,
     *logical_state.RULES,
+    *logical_audit.RULES,
 )

@@ -8,6 +8,7 @@ libraries).
 from __future__ import annotations
 
 from replicator.postgres.rules import (
+    physical_audit,
     physical_conflicts,
     physical_durability,
     physical_files,
@@ -24,4 +25,5 @@ RULES: tuple[Rule, ...] = (
     *physical_state.RULES,
     *physical_conflicts.RULES,
     *physical_durability.RULES,
+    *physical_audit.RULES,
 )

@@ -3,8 +3,8 @@
 -- with .so (src/backend/utils/fmgr/dfmgr.c).
 -- Parameters: libraries text[], as the catalog spells them.
 -- Columns: library text; digest text, SHA-256 in hexadecimal, NULL where there is no such file.
--- Since: PostgreSQL 11. Privilege: pg_read_server_files, execute on pg_config(), pg_stat_file(text, boolean) and
--- pg_read_binary_file(text).
+-- Since: PostgreSQL 11. Privilege: pg_read_server_files, select on pg_config, and execute on pg_config(),
+-- pg_stat_file(text, boolean) and pg_read_binary_file(text).
 select wanted.library, encode(sha256(pg_read_binary_file(file.path)), 'hex') as digest
 from unnest(cast(:libraries as text[])) wanted(library)
 left join lateral (

@@ -1,16 +1,23 @@
 -- Tables whose updates or deletes are published although their rows cannot be told apart. A partitioned table is
 -- published through its partitions, and each partition has an identity of its own.
 -- Parameters: none.
--- Columns: name text, quoted and qualified; publications text; operations text, such as 'updates and deletes'.
+-- Columns: subject text, as the rules name it; object text, quoted and qualified; detail text, such as 'news publishes
+-- its updates and deletes'; rows bigint, the planner's estimate; command text, mends it.
 -- Since: PostgreSQL 12. Privilege: none.
 select
-  format('%I.%I', namespace.nspname, class.relname) as name,
-  string_agg(distinct publication.pubname, ', ') as publications,
-  concat_ws(
-    ' and ',
-    case when bool_or(publication.pubupdate) then 'updates' end,
-    case when bool_or(publication.pubdelete) then 'deletes' end
-  ) as operations
+  'PUBLISHED_TABLE' as subject,
+  format('%I.%I', namespace.nspname, class.relname) as object,
+  format(
+    '%s publishes its %s',
+    string_agg(distinct publication.pubname, ', '),
+    concat_ws(
+      ' and ',
+      case when bool_or(publication.pubupdate) then 'updates' end,
+      case when bool_or(publication.pubdelete) then 'deletes' end
+    )
+  ) as detail,
+  max(case when class.reltuples >= 0 then class.reltuples::bigint end) as rows,
+  format('alter table %I.%I replica identity full;', namespace.nspname, class.relname) as command
 from pg_publication publication
 join pg_publication_tables listed on listed.pubname = publication.pubname
 -- By name, and not through regclass: that would need usage of every schema.
@@ -37,4 +44,4 @@ where (publication.pubupdate or publication.pubdelete)
       )
   )
 group by namespace.nspname, class.relname
-order by name
+order by object

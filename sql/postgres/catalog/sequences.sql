@@ -1,0 +1,17 @@
+-- How far each logged sequence has gone.
+-- Parameters: none.
+-- Columns: object text, quoted and qualified; value bigint, NULL if it was never used; hidden boolean, whether the role
+-- may not see it; down boolean, whether it counts down.
+-- Since: PostgreSQL 10. Privilege: usage or select on the sequences.
+select
+  format('%I.%I', namespace.nspname, class.relname) as object,
+  case
+    when has_sequence_privilege(class.oid, 'select, usage') then pg_sequence_last_value(class.oid)
+  end as value,
+  not has_sequence_privilege(class.oid, 'select, usage') as hidden,
+  pg_sequence.seqincrement < 0 as down
+from pg_sequence
+join pg_class class on class.oid = pg_sequence.seqrelid
+join pg_namespace namespace on namespace.oid = class.relnamespace
+where class.relpersistence = 'p'
+order by object
