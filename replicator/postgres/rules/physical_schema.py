@@ -291,6 +291,23 @@ RULES: tuple[Rule, ...] = (
         proof=Proof.PROVEN,
     ),
     Rule(
+        id="PGP-054",
+        mode=Mode.POSTGRES_PHYSICAL,
+        subject=Subject.RESOURCE_MANAGER,
+        severity=Severity.REFUSED,
+        verdict=Verdict.CONDITIONAL,
+        condition="replayed where the node has the extension in shared_preload_libraries",
+        standby_now=(
+            "without it the standby shuts down at the first record: resource manager with ID ... not registered"
+        ),
+        after_takeover="without it there is no standby to take over",
+        message="{object} writes records of its own: a standby that has not preloaded it shuts down",
+        remedy="add it to shared_preload_libraries on every node, and restart the standby first",
+        since="PostgreSQL 15",
+        source="PostgreSQL 18 documentation, Custom WAL Resource Managers",
+        proof=Proof.PROVEN,
+    ),
+    Rule(
         id="PGP-055",
         mode=Mode.POSTGRES_PHYSICAL,
         subject=Subject.WAL_MINIMAL,
