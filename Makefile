@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test soak lint
+.PHONY: demo test soak lint docs bench
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
@@ -23,6 +23,15 @@ lint: $(VENV)/.lint
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/interrogate --quiet replicator trainer cli tests
 
+# The pages that are made from the program itself; a test holds them to it.
+docs: $(VENV)/.demo
+	for mode in postgres-physical postgres-logical db2-hadr; do \
+	  $(VENV)/bin/hadrian rules --mode $$mode --format markdown > docs/rules/$$mode.md; \
+	done
+
+bench: $(VENV)/.bench
+	$(VENV)/bin/python benchmarks/lint.py
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -38,4 +47,8 @@ $(VENV)/.test: $(VENV)/.demo
 
 $(VENV)/.lint: $(VENV)/.test
 	$(PIP) -e '.[all,test,check]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.demo
+	$(PIP) -e '.[all,bench]'
 	@touch $@

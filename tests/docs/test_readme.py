@@ -28,28 +28,43 @@ def test_the_two_commands_are_in_the_makefile() -> None:
         assert done.stdout.strip().splitlines()[-1].partition(" -n")[0].endswith(last)
 
 
+def _run(script: str, folder: Path) -> str:
+    """Run a block of the README in a folder where `hadrian` is this checkout's, and return what it prints."""
+    bin_folder = folder / "bin"
+    bin_folder.mkdir()
+    (bin_folder / "hadrian").write_text(f'#!/bin/sh\nexec {sys.executable} -m cli.main "$@"\n')
+    (bin_folder / "hadrian").chmod(0o755)
+    path = f"{bin_folder}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euxc", script],  # noqa: S607 - bash from the PATH
+        cwd=folder, env=environment(PATH=path), capture_output=True, text=True,
+        check=False, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_what_is_lost_is_shown_as_it_stands(folder: Path) -> None:
+    """Every command of the section on failovers, in order, on a migration with one defect."""
+    (script, _) = _blocks("sh")
+    (folder / "migrations").mkdir()
+    (folder / "migrations/1.sql").write_text("create table a (x int primary key);\ncreate unlogged table q (i int);\n")
+    said = _run(script, folder)
+    assert "PGP-001" in said
+    assert "DBH-001" in said
+
+
 def test_the_tour_runs_as_it_stands(folder: Path, tiny_model: Path) -> None:
     """Every command of the tour, in order, on a pair of its own, with a small model in the recipe."""
-    (tour,) = _blocks("sh")
+    (_, tour) = _blocks("sh")
     example = yaml.safe_load((ROOT / "examples/recipe.yaml").read_text(encoding="utf-8"))
     small = example | {"steps": 4, "checkpoint_every": 2, "tensor_parallel": 1, "held_out": None}
     small["model"] = {"path": str(tiny_model), "train_layers": 1}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(small))
     (folder / "application.py").write_text(_APPLICATION)
     script = tour.replace("hadrian feed create", f"{sys.executable} application.py\nhadrian feed create")
-    bin_folder = folder / "bin"
-    bin_folder.mkdir()
-    (bin_folder / "hadrian").write_text(f'#!/bin/sh\nexec {sys.executable} -m cli.main "$@"\n')
-    (bin_folder / "hadrian").chmod(0o755)
-    path = f"{bin_folder}:{os.environ['PATH']}"
     try:
-        done = subprocess.run(
-            ["bash", "-euxc", script],  # noqa: S607 - bash from the PATH
-            cwd=folder, env=environment(PATH=path), capture_output=True, text=True,
-            check=False, timeout=200,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "docs_first" in done.stdout
+        assert "docs_first" in _run(script, folder)
     finally:
         hadrian("pair", "stop", folder / "pair")
 
