@@ -83,15 +83,9 @@ class ThrowawayPair:
             self._primary = self._pair.server("a")
             with contextlib.closing(Session(self._primary)) as session:
                 self._catalogs = catalogs_query(session)
+                # It may be there; where it cannot be made, the first session in it says so.
+                session.run(pgsql.SQL("create database {}").format(pgsql.Identifier(database)).as_string(None))
             undo.pop_all()
-        self.use(database)
-
-    def use(self, database: str) -> None:
-        """Have what follows run in a database, which is made if it is not there."""
-        create = pgsql.SQL("create database {}").format(pgsql.Identifier(database)).as_string(None)
-        with contextlib.closing(Session(self._primary)) as session:
-            session.run(create)  # or it is there, or the next session says why not
-        self._database = database
 
     @classmethod
     def like(cls, url: str, directory: Path) -> ThrowawayPair:
@@ -106,32 +100,31 @@ class ThrowawayPair:
 
     def load(self, script: str) -> list[Trial]:
         """Run a script that makes a structure, unobserved; return the statements that the primary refused."""
-        with contextlib.closing(Session(self._server("a", self._database))) as session:
-            trials = list(_Play(session, self._database).run(script))
+        with contextlib.closing(self._session("a")) as session:
+            trials = list(_Play(session).run(script))
         return [trial for trial in trials if trial.error and trial.error != _OWN_ROLE]
 
     def play(self, script: str) -> Iterator[Trial]:
         """Run a script in a session of its own; yield each statement when it has run, its effects to follow."""
-        session = Session(self._server("a", self._database))
-        play = _Play(session, self._database, Observer(session, self._catalogs))
+        session = self._session("a")
+        play = _Play(session, Observer(session, self._catalogs))
         self._plays.append(play)
         yield from play.run(script)
 
     def fail_over(self) -> None:
         """Wait for the standby, kill the primary, promote, and tell every trial its effects."""
         finals = [play.end() for play in self._plays]
-        databases = {play.database for play in self._plays}
-        with contextlib.closing(Session(self._primary)) as session:
+        with contextlib.closing(self._session("a")) as session:
             session.run("checkpoint")  # what no commit has flushed is sent too
         standby = self._pair.server("b")
         topology.wait_replayed(standby, topology.committed(self._primary))
         standby.close()
-        before = {database: self._look(database) for database in databases}
+        before = self._look()
         self._pair.kill("a")
         self._pair.promote("b")
-        after = {database: self._look(database) for database in databases}
+        after = self._look()
         for play, final in zip(self._plays, finals, strict=True):
-            play.judge(final, before[play.database], after[play.database])
+            play.judge(final, before, after)
 
     def close(self) -> None:
         """Kill both nodes and remove them."""
@@ -140,21 +133,19 @@ class ThrowawayPair:
         self._primary.close()
         self._pair.remove()
 
-    def _look(self, database: str) -> Observation:
-        with contextlib.closing(Session(self._server("b", database))) as session:
+    def _look(self) -> Observation:
+        with contextlib.closing(self._session("b")) as session:
             return Observer(session, self._catalogs).observe()
 
-    def _server(self, node: NodeName, database: str) -> Server:
-        server = self._pair.server(node)
-        return Server(server.url.set(database=database))
+    def _session(self, node: NodeName) -> Session:
+        return Session(Server(self._pair.server(node).url.set(database=self._database)))
 
 
 class _Play:
     """One script in one session."""
 
-    def __init__(self, session: Session, database: str, observer: Observer | None = None) -> None:
+    def __init__(self, session: Session, observer: Observer | None = None) -> None:
         self.session = session
-        self.database = database
         self._observer = observer
         self._history = History(observer.observe() if observer else {})
         self._announced: list[Trial] = []
