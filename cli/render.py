@@ -42,11 +42,11 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     """Write a table; a column whose cells are all numbers is aligned to the right, and None shows as `-`."""
     made = [tuple(row) for row in rows]
     right = [_is_numeric([row[index] for row in made if row[index] is not None]) for index in range(len(columns))]
-    cells = [tuple(map(_cell, row)) for row in (tuple(columns), *made)]
+    cells = [tuple(map(cell, row)) for row in (tuple(columns), *made)]
     if sys.stdout.isatty():
-        line(_drawn(_cell(title), cells, right))
+        line(_drawn(cell(title), cells, right))
     else:
-        line(_aligned(_cell(title), cells, right))
+        line(_aligned(cell(title), cells, right))
 
 
 def _aligned(title: str, cells: list[tuple[str, ...]], right: list[bool]) -> str:
@@ -93,7 +93,7 @@ def _is_numeric(cells: Sequence[object]) -> bool:
     return bool(cells) and all(isinstance(cell, (int, float)) and not isinstance(cell, (bool, Lsn)) for cell in cells)
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
     """Return a cell's text on one line: a name from a database may hold anything, a terminal's codes too."""
     plain = _plain(value)
     text = "-" if plain is None else {True: "yes", False: "no"}[plain] if isinstance(plain, bool) else str(plain)

@@ -14,14 +14,14 @@ from typing import Any, LiteralString
 from sqlalchemy import Row
 
 from replicator import sql
-from replicator.errors import NotPermitted, QueryTimedOut
+from replicator.errors import HadrianError, NotPermitted, QueryTimedOut
 from replicator.postgres.connection import Server
 from replicator.topology import Role
 
 _LOCK_TIMEOUT_MS = 1000  # whoever holds a catalog this long rewrites it
 
 
-class Unanswered(Exception):
+class Unanswered(HadrianError):
     """A node did not answer a question.
 
     Attributes:
@@ -31,7 +31,7 @@ class Unanswered(Exception):
     """
 
     def __init__(self, where: str, why: str, *, permitted: bool) -> None:
-        super().__init__(where, why)
+        super().__init__(f"{where}: {why}", hint="grant what it needs, or give it more time with --timeout")
         self.where = where
         self.why = why
         self.permitted = permitted

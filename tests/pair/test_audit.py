@@ -227,7 +227,11 @@ def test_the_command_prints_findings_as_json_and_exits_with_1(
     shared_pair: Pair, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Programs get every field of the contract, and an exit code that says there is something."""
-    plant = ["create unlogged table public.u (id int)"]
+    plant = [
+        "create unlogged table public.u (id int)",
+        "insert into public.u select generate_series(1, 100)",
+        "analyze public.u",
+    ]
     arguments = [
         "audit",
         "--primary",
@@ -237,13 +241,22 @@ def test_the_command_prints_findings_as_json_and_exits_with_1(
     ]
     with planted(shared_pair, plant, ["drop table public.u"]):
         assert main([*arguments, "--format", "json"]) == 1
-    (finding,) = json.loads(capsys.readouterr().out)["findings"]
-    assert all(finding.values())
+    report = json.loads(capsys.readouterr().out)
+    assert set(report) == {"mode", "findings", "remarks", "unseen"}
+    assert (report["mode"], report["unseen"]) == ("postgres-physical", [])
+    (finding,) = report["findings"]
+    assert [name for name, value in finding.items() if value is None] == ["since"]
     assert (finding["rule"], finding["severity"], finding["object"]) == ("PGP-001", "lost", "public.u")
+    assert (finding["grade"], finding["rows_estimate"]) == ("must", 100)
+    assert finding["size_bytes"] >= 8192
+    assert finding["command"] == "alter table public.u set logged;"
     assert set(finding) == {
-        *("rule", "severity", "object", "where", "message"),
-        *("standby_now", "after_takeover", "remedy", "source"),
+        *("rule", "severity", "grade", "object", "where", "message", "size_bytes", "rows_estimate", "since"),
+        *("standby_now", "after_takeover", "remedy", "command", "source"),
     }
+    differing = {remark["object"]: remark for remark in report["remarks"]}
+    assert differing["port"]["grade"] == "may"
+    assert "socket" not in differing["primary_conninfo"]["message"]
 
 
 def test_the_command_takes_its_urls_from_the_environment(
@@ -253,7 +266,7 @@ def test_the_command_takes_its_urls_from_the_environment(
     monkeypatch.setenv("HADRIAN_PRIMARY", shared_pair.embedded.url("a"))
     monkeypatch.setenv("HADRIAN_STANDBY", shared_pair.embedded.url("b"))
     assert main(["audit"]) == 0
-    assert capsys.readouterr().out == "nothing found\n"
+    assert capsys.readouterr().out == "nothing found, 8 remarks (--format json shows them)\n"
     configure(shared_pair, "a", "work_mem", "'99MB'")
     try:
         assert main(["audit"]) == 1
