@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import main
+from replicator.audit import audit
 from tests.fixtures.defects import planted
 from tests.fixtures.pair import Pair
 
@@ -110,10 +111,6 @@ def test_a_query_has_its_time(shared_pair: Pair, capsys: pytest.CaptureFixture[s
     session = shared_pair.embedded.server("a")
     try:
         with session.begin() as connection:
-            connection.exec_driver_sql("lock table pg_class in access exclusive mode")
-            assert main(["audit", "--primary", shared_pair.embedded.url("a"), "--timeout", "0.2"]) == 2
-            assert "took longer" in capsys.readouterr().err
-        with session.begin() as connection:
             connection.exec_driver_sql("lock table pg_event_trigger in access exclusive mode")
             assert main(["audit", "--primary", shared_pair.embedded.url("a"), "--timeout", "0.2"]) == 0
             said = capsys.readouterr().out
@@ -123,16 +120,13 @@ def test_a_query_has_its_time(shared_pair: Pair, capsys: pytest.CaptureFixture[s
         session.close()
 
 
-def test_a_locked_table_is_found_and_not_waited_for(shared_pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_locked_table_is_found_and_not_waited_for(shared_pair: Pair) -> None:
     """A migration that holds a table hides its size, and nothing else."""
-    del capsys
     session = shared_pair.embedded.server("a")
     with planted(shared_pair, ["create unlogged table public.u (id int)"], ["drop table public.u"]):
         try:
             with session.begin() as connection:
                 connection.exec_driver_sql("lock table public.u in access exclusive mode")
-                from replicator.audit import audit
-
                 report = audit(shared_pair.embedded.url("a"), timeout_s=0.5)
         finally:
             session.close()
