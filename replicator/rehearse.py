@@ -44,10 +44,12 @@ class Line:
     @property
     def agrees(self) -> bool:
         """Whether what was seen bears out what was said."""
+        return self.judgement is not None and self.agrees_with(self.judgement.verdict)
+
+    def agrees_with(self, verdict: Verdict) -> bool:
+        """Return whether what was seen bears out a verdict."""
         outcomes = {effect.outcome for effect in self.trial.effects}
-        if self.judgement is None:
-            return False
-        match self.verdict:
+        match verdict:
             case Verdict.REPLICATED:
                 return not outcomes & _GONE
             case Verdict.NOT_REPLICATED:
