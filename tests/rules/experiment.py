@@ -158,14 +158,21 @@ class Bench:
         self._specials = specials
         self._outcomes: dict[str, Outcome] = {}
         self._kept: dict[str, bool] = {}
+        self._broken: dict[Callable[[Pair], None], Exception] = {}
 
     def outcome(self, experiment: Experiment) -> Outcome:
         """Return what the nodes answered; the first call makes every experiment on a pair prepared alike."""
         if experiment.name not in self._outcomes:
             alike = [each for each in self._experiments if each.prepare is experiment.prepare]
-            with fresh_pair() as pair:
-                experiment.prepare(pair)
-                self._outcomes |= {outcome.experiment.name: outcome for outcome in perform(pair, alike)}
+            if broken := self._broken.get(experiment.prepare):
+                raise broken  # the others on this pair would only wait for the same end
+            try:
+                with fresh_pair() as pair:
+                    experiment.prepare(pair)
+                    self._outcomes |= {outcome.experiment.name: outcome for outcome in perform(pair, alike)}
+            except Exception as error:
+                self._broken[experiment.prepare] = error
+                raise
         return self._outcomes[experiment.name]
 
     def kept(self, special: Special) -> bool:
