@@ -96,3 +96,8 @@ class Subject(enum.StrEnum):
     TAKEOVER = "TAKEOVER HADR"
     TAKEOVER_BY_FORCE = "TAKEOVER HADR ... BY FORCE"
     TAKEOVER_PEER_WINDOW = "TAKEOVER HADR ... BY FORCE PEER WINDOW ONLY"
+
+    # The pair
+    NO_HADR = "database without HADR"
+    PAIR_STATE = "pair whose standby is behind: not in peer state, not connected"
+    SERVICE_LEVEL = "service level of the nodes"

@@ -42,3 +42,5 @@ TIMEOUT = "IBM Db2 11.1 documentation, Setting the hadr_timeout and hadr_peer_wi
 MULTIPLE_STANDBYS = "IBM Db2 11.1 documentation, Restrictions for multiple standby databases (c0059997)"
 TAKEOVER = "IBM Db2 11.1 documentation, TAKEOVER HADR command (r0011553)"
 HADR_WIKI = "IBM Db2 HADR wiki, HADR Configuration and Tuning"
+ROLE = "IBM Db2 11.5 documentation, hadr_db_role configuration parameter (r0011439)"
+STATES = "IBM Db2 11.5 documentation, Db2 high availability disaster recovery database states (c0011748)"

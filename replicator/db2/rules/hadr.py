@@ -7,7 +7,7 @@ reader, and what each way of taking over costs, belongs here too.
 
 from __future__ import annotations
 
-from replicator.db2.rules import hadr_logged, hadr_not_logged, hadr_standby
+from replicator.db2.rules import hadr_audit, hadr_logged, hadr_not_logged, hadr_standby
 from replicator.rule import Rule
 
-RULES: tuple[Rule, ...] = (*hadr_logged.RULES, *hadr_not_logged.RULES, *hadr_standby.RULES)
+RULES: tuple[Rule, ...] = (*hadr_logged.RULES, *hadr_not_logged.RULES, *hadr_standby.RULES, *hadr_audit.RULES)
