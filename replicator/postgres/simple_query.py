@@ -26,7 +26,7 @@ class Answer:
     """What a server said to a text.
 
     Attributes:
-        tags: the command tag of each statement that went through, without its count: INSERT 0.
+        tags: the command tag of each statement that went through, such as COMMIT or INSERT 0 1.
         error: why one did not, in the server's words, or empty.
     """
 
