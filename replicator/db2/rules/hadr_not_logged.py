@@ -204,9 +204,7 @@ RULES: tuple[Rule, ...] = (
         condition="always: the two may be configured differently on purpose",
         standby_now="its own value",
         after_takeover="its own value",
-        message=(
-            "database parameter {object} {detail} on this node alone: after takeover the standby's own value counts"
-        ),
+        message="database configuration, {object} {detail}: after takeover the standby's own value counts",
         remedy="make the same UPDATE DB CFG on the standby",
         since="Db2 10.5",
         source=documents.NON_REPLICATED,
@@ -221,9 +219,7 @@ RULES: tuple[Rule, ...] = (
         condition="always: the two may be configured differently on purpose",
         standby_now="its own value",
         after_takeover="its own value",
-        message=(
-            "instance parameter {object} {detail} on this node alone: after takeover the standby's own value counts"
-        ),
+        message="instance configuration, {object} {detail}: after takeover the standby's own value counts",
         remedy="make the same UPDATE DBM CFG on the standby",
         since="Db2 10.5",
         source=documents.NON_REPLICATED,
@@ -238,7 +234,7 @@ RULES: tuple[Rule, ...] = (
         condition="always: the registry is a file of the instance",
         standby_now="its own value",
         after_takeover="its own value",
-        message="registry variable {object} {detail} on this node alone",
+        message="registry variable {object}, {detail}: after takeover the standby's own value counts",
         remedy="run the same db2set on the standby, and restart its instance",
         since="Db2 10.5",
         source=documents.REGISTRY,
@@ -256,8 +252,7 @@ RULES: tuple[Rule, ...] = (
         standby_now="its own value is ignored, and log files are of the primary's size",
         after_takeover="log files of the old primary's size, and after a restart of its own",
         message=(
-            "LOGFILSIZ {detail} on {object}: the standby comes back to its own value at its first restart after "
-            "takeover"
+            "LOGFILSIZ of {object} is {detail}: the standby's own value counts from its first restart after takeover on"
         ),
         remedy="set the same LOGFILSIZ on both nodes",
         since="Db2 10.5",

@@ -343,7 +343,7 @@ RULES: tuple[Rule, ...] = (
         condition="always: each node has a list of its own, and must be in those of its partners",
         standby_now="its own list",
         after_takeover="its own list decides who its standbys are; the first is the principal one",
-        message="HADR_TARGET_LIST of {object} {detail} on this node alone",
+        message="HADR_TARGET_LIST of {object} is {detail}: it counts on this node alone",
         remedy=(
             "set it on every node, each naming the others; it cannot change between empty and not empty while active"
         ),
