@@ -224,6 +224,14 @@ DEFECTS = (
         found("PGP-099 synchronous_commit of role hasty in database postgres"),
     ),
     Defect(
+        "commits of a database that wait for nothing",
+        sql(
+            "alter database template1 set synchronous_commit = off",
+            undo=("alter database template1 reset synchronous_commit",),
+        ),
+        found("PGP-099 synchronous_commit in database template1"),
+    ),
+    Defect(
         "commits that do not wait for the standby",
         both(setting("a", "synchronous_standby_names", "b"), _IN_STEP, setting("a", "synchronous_commit", "local")),
         found("PGP-100 synchronous_commit", "PGP-008 synchronous_commit"),

@@ -17,12 +17,15 @@ from (
   where name = 'synchronous_commit' and source not in ('user', 'database', 'database user')
   union all
   select
-    'synchronous_commit' || coalesce(format(' of role %I', rolname), '')
-    || coalesce(format(' in database %I', datname), ''),
+    concat(
+      'synchronous_commit', ' of role ' || quote_ident(rolname), ' in database ' || quote_ident(datname)
+    ),
     substr(config.item, length('synchronous_commit=') + 1),
     case
       when rolname is null then format('alter database %I reset synchronous_commit;', datname)
-      else format('alter role %I%s reset synchronous_commit;', rolname, coalesce(format(' in database %I', datname), ''))
+      else concat(
+        'alter role ', quote_ident(rolname), ' in database ' || quote_ident(datname), ' reset synchronous_commit;'
+      )
     end
   from pg_db_role_setting
   left join pg_roles on pg_roles.oid = pg_db_role_setting.setrole

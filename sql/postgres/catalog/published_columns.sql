@@ -15,5 +15,6 @@ join pg_namespace namespace on namespace.nspname = listed.schemaname
 join pg_class class on class.relnamespace = namespace.oid and class.relname = listed.tablename
 join pg_attribute on attrelid = class.oid and attnum > 0 and not attisdropped
 where listed.pubname = any (cast(:publications as text[]))
+  and class.relpersistence = 'p' -- an unlogged partition is listed, and its rows are not sent
 group by listed.schemaname, listed.tablename, attname, atttypid, atttypmod, attgenerated, attnotnull, attnum
 order by relation, attnum
