@@ -9,6 +9,7 @@ from pathlib import Path
 
 from replicator.postgres import topology
 from replicator.postgres.embedded import NodeName
+from tests.fixtures.defects import configure
 from tests.fixtures.pair import Pair
 
 
@@ -28,10 +29,12 @@ def start(pair: Pair, node: NodeName, **environment: str) -> None:
     )
 
 
-def restart(pair: Pair, node: NodeName, settings: dict[str, str] | None = None) -> None:
-    """Restart a node with changed settings."""
-    for name, value in (settings or {}).items():
+def restart(pair: Pair, node: NodeName, settings: dict[str, str]) -> None:
+    """Restart a node with changed settings; a standby that loses its primary by that looks for it again at once."""
+    for name, value in settings.items():
         pair.run(f"alter system set {name} = {value}", node)
+    if node == "a":
+        configure(pair, "b", "wal_retrieve_retry_interval", "'100ms'")
     stop(pair, node)
     start(pair, node)
 
