@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import re
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -39,6 +41,7 @@ SHARED = "postgres"
 _SETTINGS = {
     "allow_in_place_tablespaces": "on",
     "autovacuum": "off",
+    "max_active_replication_origins": "40",
     "max_logical_replication_workers": "40",
     "max_prepared_transactions": "5",
     "max_replication_slots": "60",
@@ -157,11 +160,11 @@ class Couple:
         for node in NODES:
             for name, value in _SETTINGS.items():
                 pair.run(f"alter system set {name} = {value}", node)
-        # An unflushed commit stays so until the kill.
-        pair.run("alter system set wal_writer_delay = '10s'", "a")
         pair.close()
         pair.embedded.stop()
         pair.embedded.start()
+        # It remembers what the standby's queries needed, and would keep vacuum from its work.
+        pair.run("select pg_drop_replication_slot(slot_name) from pg_replication_slots", "a")
 
     @contextlib.contextmanager
     def session(self, node: NodeName, database: str, schema: str = "public") -> Iterator[psycopg.Connection]:
@@ -209,13 +212,24 @@ class Couple:
         unready = "select srrelid from pg_subscription_rel where srsubstate <> 'r'"
         topology.wait_until(lambda: not self.run("b", database, unready), f"{database} to be copied", timeout_s=60)
 
-    def stopped(self, pattern: str) -> None:
-        """Wait until the subscriber's log has an error that a pattern fits."""
-        log = self.pair.embedded.directory / "b.log"
+    def logged(self, node: NodeName, pattern: str) -> str:
+        """Wait until the log of a server has a line that a pattern fits, and return what fits."""
+        log = self.pair.embedded.directory / f"{node}.log"
+
+        def found() -> re.Match[str] | None:
+            return re.search(pattern, log.read_text(encoding="utf-8", errors="replace"))
+
+        topology.wait_until(lambda: found() is not None, f"{pattern} in {log.name}", timeout_s=60)
+        return found()[0]
+
+    def named(self, subscription: str) -> None:
+        """Have the publisher's commits wait for a subscription, or for none, and wait until they do."""
+        self.run("a", SHARED, f"alter system set synchronous_standby_names = '{subscription}'")
+        self.run("a", SHARED, "select pg_reload_conf()")
+        state = "select application_name from pg_stat_replication where sync_state = 'sync'"
+        expected = [(subscription,)] if subscription else []
         topology.wait_until(
-            lambda: re.search(pattern, log.read_text(encoding="utf-8", errors="replace")) is not None,
-            f"an error like {pattern}",
-            timeout_s=60,
+            lambda: self.run("a", SHARED, state) == expected, f"commits to wait for {subscription}", timeout_s=60
         )
 
     def cut(self, database: str) -> None:
@@ -226,6 +240,11 @@ class Couple:
             lambda: (database,) not in self.run("a", SHARED, active), f"{database} to stop", timeout_s=60
         )
 
+    def stop_flushing(self) -> None:
+        """Hold the publisher's log writer, so that a commit that nobody flushes stays unflushed until the kill."""
+        ((pid,),) = self.run("a", SHARED, "select pid from pg_stat_activity where backend_type = 'walwriter'")
+        os.kill(int(pid), signal.SIGSTOP)
+
 
 class LogicalBench(Bench):
     """The experiments of one module, made on one couple."""
@@ -235,6 +254,7 @@ class LogicalBench(Bench):
         with fresh_pair() as pair:
             outcomes = perform(Couple(pair), experiments)
         self._outcomes = {outcome.experiment.name: outcome for outcome in outcomes}
+        assert len(self._outcomes) == len(experiments), "two experiments share a name"
 
     def outcome(self, experiment: Experiment | Trial) -> Outcome:
         """Return what the servers answered."""
@@ -256,6 +276,7 @@ def perform(couple: Couple, experiments: Sequence[Experiment | Trial]) -> list[O
             if not outcome.experiment.is_last:
                 _do(couple, outcome, sessions)
         _look(couple, [outcome for outcome in ordinary if not outcome.experiment.is_last])
+        couple.stop_flushing()
         for outcome in ordinary:
             if outcome.experiment.is_last:
                 if outcome.experiment.cut:
@@ -298,7 +319,7 @@ def _do(couple: Couple, outcome: Outcome, sessions: contextlib.ExitStack) -> Non
 def _look(couple: Couple, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.experiment.stops:
-            couple.stopped(outcome.experiment.stops)
+            couple.logged("b", outcome.experiment.stops)
             outcome.stopped = True
     going = {each.experiment.database for each in outcomes if each.experiment.publication and not each.stopped}
     couple.caught_up(*going)

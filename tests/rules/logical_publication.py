@@ -32,13 +32,13 @@ def decoded_without_key(couple: Couple) -> tuple[Answer, Answer]:
 
 def created_and_refreshed(couple: Couple) -> tuple[Answer, Answer]:
     """Create a table with a key under FOR ALL TABLES, on the subscriber first, and refresh there."""
-    database = "refreshed"
-    couple.run("a", database, "create publication refreshed for all tables")
-    couple.subscribe(database, ["refreshed"])
+    database = "taken_on"
+    couple.run("a", database, "create publication taken_on for all tables")
+    couple.subscribe(database, ["taken_on"])
     for node in ("b", "a"):
         couple.run(node, database, "create table items (id int primary key)")
     couple.run("a", database, "insert into items values (1)")
-    couple.run("b", database, "alter subscription refreshed refresh publication")
+    couple.run("b", database, "alter subscription taken_on refresh publication")
     couple.ready(database)
     couple.run("a", database, "insert into items values (2)", "update items set id = 3 where id = 1")
     couple.caught_up(database)
@@ -109,7 +109,7 @@ EXPERIMENTS: tuple[Experiment | Trial, ...] = (
         alone=True,
         stops='logical replication target relation "new_table.items" does not exist',
     ),
-    Trial(rule="PGL-033", name="refreshed", run=created_and_refreshed),
+    Trial(rule="PGL-033", name="taken_on", run=created_and_refreshed),
     Experiment(
         rule="PGL-034",
         name="leaves",

@@ -22,6 +22,7 @@ def messages(couple: Couple) -> tuple[Answer, Answer]:
     )
     asked, unasked = (couple.ask("a", database, peek.format(word)) for word in (", 'messages', 'true'", ""))
     assert asked == [(1,)]
+    assert "messages" not in couple.logged("a", r'START_REPLICATION SLOT "postgres" LOGICAL .*')
     return asked, unasked
 
 
