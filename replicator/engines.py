@@ -53,7 +53,9 @@ def auditable(primary_url: str, standby_url: str | None, mode: Mode | None, time
     if mode is not None and (mode is Mode.DB2_HADR) != (engine == "db2"):
         raise BadInput(f"{primary_url.partition(':')[0]}:// does not replicate as {mode}", hint="leave out --mode")
     if engine == "db2":
-        raise NotConfigured("Db2 cannot be audited yet", hint="give the URL of a PostgreSQL primary")
+        from replicator.db2.hadr import HadrPair
+
+        return HadrPair(primary_url, standby_url, timeout_s)
     from replicator.postgres import auditing
 
     return auditing.pair(primary_url, standby_url, mode, timeout_s)

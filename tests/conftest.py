@@ -1,6 +1,8 @@
 """Plug-ins only: each fixture lives in the file that says what it is about."""
 
 pytest_plugins = (
+    "tests.fixtures.derby",  # before db2_catalog, which imports it: pytest rewrites what it loads first
+    "tests.fixtures.db2_catalog",
     "tests.fixtures.pair",
     "tests.fixtures.signals",
     "tests.fixtures.site",

@@ -20,7 +20,6 @@ from typing import Any
 import sqlalchemy.exc
 from sqlalchemy.engine import URL, make_url
 
-from replicator import sql
 from replicator.db2.errors import connecting, translated
 from replicator.errors import BadInput, NodeLost, NotConfigured
 
@@ -131,10 +130,10 @@ class Db2Server:
         """Open a session; what it did is rolled back unless it commits.
 
         Raises:
-            NodeUnreachable: no answer.
+            NodeUnreachable: no answer, or a standby that is closed to readers.
             NodeLost: it went away in between, or did not answer in time.
             NotPermitted: the login was refused.
-            NotConfigured: a standby that is closed to readers, or the driver is not installed.
+            NotConfigured: the driver is not installed.
         """
         with connecting(self.where):
             connection = self.engine.connect()
@@ -147,10 +146,6 @@ class Db2Server:
         finally:
             with contextlib.suppress(sqlalchemy.exc.DBAPIError):
                 connection.close()
-
-    def statement(self, name: str) -> sqlalchemy.TextClause:
-        """Return `sql/db2/<name>.sql`."""
-        return sql.load(f"db2/{name}")
 
     def close(self) -> None:
         """Close every pooled session."""

@@ -50,7 +50,7 @@ _BY_SQLCODE: dict[int, type[HadrianError]] = {
     -1336: NodeUnreachable,  # no such host
     -1403: NotPermitted,  # a wrong user name or password
     -1773: NotConfigured,  # a standby that is open for reads refuses this one
-    -1776: NotConfigured,  # a standby that is closed to readers
+    -1776: NodeUnreachable,  # a standby that is closed to readers
     -30061: BadInput,  # no such database at the server
     -30081: NodeLost,  # a communication error
     -30082: NotPermitted,  # a login was refused

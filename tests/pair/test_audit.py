@@ -9,7 +9,7 @@ import pytest
 
 from cli.main import main
 from replicator.audit import audit
-from replicator.errors import BadInput, NotConfigured
+from replicator.errors import BadInput
 from replicator.postgres import topology
 from tests.fixtures.defects import catch_up, configure, findings, planted, refusal
 from tests.fixtures.pair import Pair
@@ -333,13 +333,6 @@ def test_the_standby_of_another_primary_is_refused(shared_pair: Pair, pair: Pair
     """Two nodes that do not descend from one initdb cannot be compared."""
     with pytest.raises(BadInput, match="is not a copy of"):
         audit(shared_pair.embedded.url("a"), pair.embedded.url("b"))
-
-
-@pytest.mark.parametrize("url", ["db2://u:secret@h/d", "db2+ibm_db://u:secret@h/d", "ibm_db_sa://u:secret@h/d"])
-def test_a_db2_url_is_refused_in_one_line(url: str) -> None:
-    """Db2 is known by name, and cannot be audited yet."""
-    with pytest.raises(NotConfigured, match=r"^Db2 cannot be audited yet$"):
-        audit(url)
 
 
 @pytest.mark.parametrize(
