@@ -165,7 +165,7 @@ class Bench:
         if experiment.name not in self._outcomes:
             alike = [each for each in self._experiments if each.prepare is experiment.prepare]
             if broken := self._broken.get(experiment.prepare):
-                raise broken  # the others on this pair would only wait for the same end
+                raise RuntimeError(f"its pair broke: {broken}")  # a second one would only come to the same end
             try:
                 with fresh_pair() as pair:
                     experiment.prepare(pair)
