@@ -13,8 +13,12 @@ from dataclasses import dataclass
 from replicator.effect import Effect, Outcome, Trial
 from replicator.postgres.observation import Key, Observation, Refused, Stored, Value
 
-# Both nodes of a pair on one machine have these files, whoever put them there.
-_SHARED = frozenset({"library", "files of extension", "directory of tablespace"})
+# What a pair on one machine cannot show, and why.
+_SHARED = {
+    "library": "both nodes have this machine's",
+    "files of extension": "both nodes have this machine's",
+    "directory of tablespace": "made inside the data directory, on both nodes",
+}
 # A transaction keeps these to itself until it commits.
 _AT_COMMIT = frozenset({"queue of", "listening on"})
 # A logged sequence writes this many values ahead, and a takeover skips them. Source: PostgreSQL's sequence.c.
@@ -52,10 +56,9 @@ class History:
             reverts: it took back what statements before it had done.
             announced: statements whose effects only showed now.
         """
-        for key in self._now.keys() | seen.keys():
+        keys = self._now.keys() | seen.keys()
+        for key in sorted(key for key in keys if self._now.get(key) != seen.get(key)):
             before, after = self._now.get(key), seen.get(key)
-            if before == after:
-                continue
             chain = self._changes.setdefault(key, [])
             if reverts and any(change.before == after for change in chain):
                 _take_back(key, chain, after)
@@ -110,7 +113,7 @@ def _fate(key: Key, end: Value | None, standby: Value | None, promoted: Value | 
         if not _same(key, end, standby):
             return Effect(what, Outcome.LOST, "the standby had nothing of it before the takeover")
     if key.kind in _SHARED and end is not None:
-        return Effect(what, Outcome.NOT_REHEARSED, "both nodes of the trial have the same files")
+        return Effect(what, Outcome.NOT_REHEARSED, _SHARED[key.kind])
     return Effect(what, Outcome.KEPT)
 
 

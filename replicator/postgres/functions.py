@@ -40,7 +40,21 @@ _LEAVES = {
     **dict.fromkeys(
         ("pg_create_physical_replication_slot", "pg_copy_physical_replication_slot"), Subject.PHYSICAL_SLOT
     ),
-    **dict.fromkeys(("pg_copy_logical_replication_slot",), Subject.SLOT_WITHOUT_FAILOVER),
+    **dict.fromkeys(
+        (
+            *("pg_copy_logical_replication_slot", "pg_replication_slot_advance"),
+            *("pg_logical_slot_get_changes", "pg_logical_slot_get_binary_changes"),
+        ),
+        Subject.SLOT_WITHOUT_FAILOVER,
+    ),
+    **dict.fromkeys(
+        (
+            *("pg_stat_reset", "pg_stat_reset_shared", "pg_stat_reset_slru", "pg_stat_reset_backend_stats"),
+            *("pg_stat_reset_single_table_counters", "pg_stat_reset_single_function_counters"),
+            *("pg_stat_reset_replication_slot", "pg_stat_reset_subscription_stats"),
+        ),
+        Subject.ACTIVITY_STATISTICS,
+    ),
     **dict.fromkeys(("pg_logical_emit_message",), Subject.LOGICAL_MESSAGE),
     **dict.fromkeys(
         ("pg_replication_origin_create", "pg_replication_origin_drop", "pg_replication_origin_advance"),

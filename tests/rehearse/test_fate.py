@@ -71,7 +71,7 @@ def _seen(key: Key, value: Value | None) -> Observation:
         (ROLE, "digest", "digest", "digest", Outcome.KEPT, ""),
         (
             Key("library", "$libdir/x"), "used", "used", "used",
-            Outcome.NOT_REHEARSED, "both nodes of the trial have the same files",
+            Outcome.NOT_REHEARSED, "both nodes have this machine's",
         ),
         (Key("index", "16386"), stored("true"), stored("false"), stored("true"), Outcome.LOST,
          "the standby had nothing of it before the takeover"),

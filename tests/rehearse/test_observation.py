@@ -77,6 +77,7 @@ def value(session: Session, query: str) -> str | None:
          {"origin progress"}),
         ("", "notify o22", {"queue of"}),
         ("", "do $$ begin perform pg_notify('o23', ''); end $$", {"queue of"}),
+        ("", "create temp view o30 as select 1", {"temporary relation"}),
         ("", "listen o24", {"listening on"}),
         ("", "select pg_advisory_lock(25)", {"advisory lock"}),
         ("", "select pg_stat_reset()", {"statistics of"}),

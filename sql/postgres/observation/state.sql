@@ -13,7 +13,7 @@ where sourcefile like '%/postgresql.auto.conf'
 union all
 select 'slot', slot_name, concat_ws(' ', plugin, slot_type, database, failover, two_phase, confirmed_flush_lsn)
 from pg_replication_slots
-where not (slot_type = 'physical' and active)
+where not temporary and not (slot_type = 'physical' and active)
 union all
 select 'prepared transaction', gid, concat_ws(' ', owner, database)
 from pg_prepared_xacts
@@ -27,6 +27,10 @@ where locktype = 'advisory' and pid = pg_backend_pid() and granted
 union all
 select 'listening on', channel, 'yes'
 from pg_listening_channels() channel
+union all
+select 'temporary relation', relname, relkind::text
+from pg_class
+where relnamespace = pg_my_temp_schema()
 union all
 select 'queue of', 'notifications', (blks_zeroed + blks_hit + blks_read)::text
 from pg_stat_slru
