@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import psycopg
+import psycopg.conninfo
 
 from replicator.postgres import topology
 from replicator.postgres.embedded import NodeName
@@ -63,13 +67,20 @@ def wait(condition: Callable[[], bool], what: str) -> None:
     topology.wait_until(condition, what, timeout_s=30)
 
 
-def make_slot_on_standby(pair: Pair, name: str) -> None:
+@contextlib.contextmanager
+def session(pair: Pair, node: NodeName, database: str = "postgres") -> Iterator[psycopg.Connection]:
+    """Open a session on a node in which every statement is its own transaction."""
+    conninfo = psycopg.conninfo.make_conninfo(pair.server(node).conninfo, dbname=database)
+    with contextlib.closing(psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)) as opened:
+        yield opened
+
+
+def make_slot_on_standby(pair: Pair, name: str, database: str = "postgres") -> None:
     """Create a logical slot on the standby, which waits until the primary says which transactions run."""
 
     def create() -> None:
-        with pair.embedded.server("b").autocommit() as connection:
-            connection.exec_driver_sql(f"select pg_create_logical_replication_slot('{name}', 'pgoutput')")
-            connection.invalidate()
+        with session(pair, "b", database) as standby:
+            standby.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", (name,))
 
     thread = threading.Thread(target=create)
     thread.start()
