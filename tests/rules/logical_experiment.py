@@ -189,11 +189,16 @@ class Couple:
         for node in NODES:
             self.run(node, SHARED, f"create database {name}")
 
+    def source(self, database: str) -> str:
+        """Return the address of a database of the publisher's, for a subscription."""
+        return f"host={self.pair.embedded.socket} port=5432 user=postgres dbname={database}"
+
     def subscribe(self, database: str, publications: Sequence[str], options: str = "", *, copy: bool = False) -> None:
         """Have the subscriber's database take publications of the publisher's; rows that are there only if `copy`."""
-        source = f"host={self.pair.embedded.socket} port=5432 user=postgres dbname={database}"
         given = ", ".join([f"copy_data = {str(copy).lower()}", *([options] if options else [])])
-        create = f"create subscription {database} connection '{source}' publication {', '.join(publications)}"
+        create = (
+            f"create subscription {database} connection '{self.source(database)}' publication {', '.join(publications)}"
+        )
         self.run("b", database, f"{create} with ({given})")
 
     def caught_up(self, *databases: str) -> None:

@@ -46,6 +46,33 @@ def created_and_refreshed(couple: Couple) -> tuple[Answer, Answer]:
     return couple.ask("a", database, look), couple.ask("b", database, look)
 
 
+def passed_on(couple: Couple) -> tuple[Answer, Answer]:
+    """Give the publisher a subscription of its own: its rows are passed on, unless only rows of no origin are taken."""
+    database = "chain"
+    couple.create_database("chain_source")
+    items = "create table items (id int)"
+    couple.run("a", "chain_source", items, "create publication upstream for table items")
+    couple.run("a", "chain_source", "select pg_create_logical_replication_slot('upstream', 'pgoutput')")
+    for node in ("a", "b"):
+        couple.run(node, database, items)
+    couple.run("a", database, "create publication chain for table items")
+    couple.subscribe(database, ["chain"])
+    couple.run(
+        "a",
+        database,
+        f"create subscription upstream connection '{couple.source('chain_source')}' publication upstream "
+        "with (copy_data = false, create_slot = false)",
+    )
+    for row, origin in ((1, "none"), (2, "any")):
+        couple.run("a", "chain_source", f"insert into items values ({row})")
+        couple.caught_up("upstream", database)
+        couple.run("b", database, f"alter subscription chain set (origin = {origin})")
+    assert couple.ask("a", database, "select id from items order by id") == [(1,), (2,)]
+    assert couple.ask("b", database, "select id from items order by id") == [(1,)]
+    look = "select count(*) from pg_subscription where subname = 'upstream'"
+    return couple.ask("a", database, look), couple.ask("b", database, look)
+
+
 EXPERIMENTS: tuple[Experiment | Trial, ...] = (
     Experiment(
         rule="PGL-030",
@@ -245,6 +272,7 @@ EXPERIMENTS: tuple[Experiment | Trial, ...] = (
         publisher=[(1,)],
         subscriber=[(0,)],
     ),
+    Trial(rule="PGL-039", name="chain", run=passed_on),
     Experiment(
         rule="PGL-040",
         name="origin",

@@ -26,6 +26,23 @@ def messages(couple: Couple) -> tuple[Answer, Answer]:
     return asked, unasked
 
 
+def decoded_toast(couple: Couple) -> tuple[Answer, Answer]:
+    """Decode an update that leaves a large value as it is: only the whole row as identity has the value in the log."""
+    database = "decoded_toast"
+    create = "create table items (id int primary key, n int, big text)"
+    couple.run("a", database, create, "alter table items alter big set storage external")
+    couple.run("a", database, "insert into items values (1, 1, repeat('x', 100000))")
+    couple.run("a", database, "select pg_create_logical_replication_slot('decoded_toast', 'test_decoding')")
+    couple.run("a", database, "update items set n = 2")
+    couple.run("a", database, "alter table items replica identity full", "update items set n = 3")
+    look = (
+        "select data like '%unchanged-toast-datum%', length(data) > 100000 "
+        "from pg_logical_slot_peek_changes('decoded_toast', null, null) where data like '%UPDATE%'"
+    )
+    assert couple.run("a", database, look) == [(True, False), (True, True)]
+    return couple.ask("a", database, look), couple.ask("a", database, look)
+
+
 EXPERIMENTS: tuple[Experiment | Trial, ...] = (
     Experiment(
         rule="PGL-001",
@@ -253,6 +270,7 @@ EXPERIMENTS: tuple[Experiment | Trial, ...] = (
         publisher=[(2, 100000)],
         subscriber=SAME,
     ),
+    Trial(rule="PGL-023", name="decoded_toast", run=decoded_toast),
     Experiment(
         rule="PGL-024",
         name="changed_key",

@@ -309,6 +309,7 @@ EXPERIMENTS: tuple[Experiment | Trial, ...] = (
         look="select count(*) from pg_prepared_xacts where database = current_database()",
         publisher=[(1,)],
         subscriber=SAME,
+        after=("select gid like 'pg_gid_%' from pg_prepared_xacts where database = current_database()", [(True,)]),
         alone=True,
         subscription="two_phase = true",
     ),

@@ -89,7 +89,10 @@ RULES: tuple[Rule, ...] = (
             "sent under the names of the partitions, which the subscriber must have; under the root's name with "
             "publish_via_partition_root, but a TRUNCATE of one partition is then not sent"
         ),
-        standby_now="a truncated partition's rows, where the publication is by way of the root",
+        standby_now=(
+            "a truncated partition's rows, where the publication is by way of the root; elsewhere apply stops at the "
+            "first row of a new partition that the subscriber lacks"
+        ),
         after_takeover="as before the switch",
         message="{object}: published by way of its root, a TRUNCATE of one partition is not sent",
         remedy=(

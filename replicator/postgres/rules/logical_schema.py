@@ -277,9 +277,13 @@ RULES: tuple[Rule, ...] = (
         severity=Severity.WRONG_RESULTS,
         verdict=Verdict.CONDITIONAL,
         condition=(
-            "fires on the subscriber only if it is created there and enabled with ENABLE REPLICA or ENABLE ALWAYS"
+            "fires for applied rows only if it is created on the subscriber and enabled with ENABLE REPLICA or ENABLE "
+            "ALWAYS; apply has an empty search path, so a function that does not qualify its tables stops it"
         ),
-        standby_now="what the trigger writes is missing, unless the table it writes to is published",
+        standby_now=(
+            "what the trigger writes is missing, unless the table it writes to is published; it is there twice where "
+            "that is published and the trigger fires as well"
+        ),
         after_takeover="as before the switch; the trigger fires for the writes of the application",
         message=(
             "{object}: what the trigger writes is missing on the subscriber, unless it is published or the trigger "
