@@ -28,13 +28,15 @@ class Unanswered(HadrianError):
         where: the node.
         why: its reason, in a few words.
         permitted: whether the role may ask.
+        grant: what would let it, where only the answer tells.
     """
 
-    def __init__(self, where: str, why: str, *, permitted: bool) -> None:
+    def __init__(self, where: str, why: str, *, permitted: bool, grant: str = "") -> None:
         super().__init__(f"{where}: {why}", hint="grant what it needs, or give it more time with --timeout")
         self.where = where
         self.why = why
         self.permitted = permitted
+        self.grant = grant
 
 
 class Catalog:

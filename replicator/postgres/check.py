@@ -104,7 +104,8 @@ def run(couple: Couple, checks: Iterable[Check]) -> Iterator[Finding | Unseen]:
 def _remedy(couple: Couple, check: Check, missing: Unanswered) -> str:
     if missing.permitted:
         return "give it more time with --timeout"
-    return check.grant.format(role=couple.primary.user) or f"connect as a role that may, not as {couple.primary.user}"
+    grant = missing.grant or check.grant
+    return grant.format(role=couple.primary.user) or f"connect as a role that may, not as {couple.primary.user}"
 
 
 def command(template: LiteralString, **values: str) -> str:

@@ -66,17 +66,19 @@ def _stale_sequences(couple: Couple) -> Iterator[Finding]:
 
 def _all_seen(couple: Couple) -> Iterator[Finding]:
     for node in (couple.primary, couple.standby):
-        hidden = [row.object for row in node.ask("catalog/sequences") if row.hidden]
+        hidden = [row for row in node.ask("catalog/sequences") if row.hidden]
         if hidden:
-            raise Unanswered(node.where, f"permission denied for {hidden[0]}", permitted=False)
+            # A name's own braces are no place for the role.
+            schemas = sorted({row.schema.replace("{", "{{").replace("}", "}}") for row in hidden})
+            grant = f"grant select on all sequences in schema {', '.join(schemas)} to {{role}};"
+            raise Unanswered(node.where, f"permission denied for {hidden[0].object}", permitted=False, grant=grant)
     yield from ()
 
 
-_SEE_SEQUENCES = "grant select on all sequences in schema ... to {role};"
-ALONE = (Check("values of sequences", _used_sequences, _SEE_SEQUENCES),)
+ALONE = (Check("values of sequences", _used_sequences),)
 TOGETHER = (
     Check("state of the subscriptions", _stopped, since=150_000),
     Check("first copies of tables", _unready),
     Check("log not yet confirmed", _lag),
-    Check("values of sequences", _stale_sequences, _SEE_SEQUENCES),
+    Check("values of sequences", _stale_sequences),
 )

@@ -336,4 +336,9 @@ def test_a_hidden_sequence_is_told(couple: Pair) -> None:
         urls = [couple.embedded.url(node).replace("postgres@", "watcher@") for node in ("a", "b")]
         seen = audit(*urls)
         assert seen.findings == []
-        assert [one.what for one in seen.unseen] == ["values of sequences"]
+        (unseen,) = seen.unseen
+        assert unseen.what == "values of sequences"
+        couple.run(unseen.remedy)
+        couple.run(unseen.remedy, "b")
+        seen = audit(*urls)
+        assert (len(seen.findings), seen.unseen) == (1, [])

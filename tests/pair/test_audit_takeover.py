@@ -16,6 +16,7 @@ from replicator.postgres.embedded import NodeName
 from replicator.rule import Finding
 from tests.fixtures.defects import catch_up, configure, findings, planted, refusal
 from tests.fixtures.pair import Pair, fresh_pair
+from tests.fixtures.plants import await_answer
 
 _EXPERIMENT = [
     "create unlogged table public.u (id int)",
@@ -206,3 +207,37 @@ def place(library: Path, folder: Path) -> None:
     """Put a library into a node's folder under the name the function knows it by."""
     shutil.copy(library, folder / "hadrian_probe.so.new")
     (folder / "hadrian_probe.so.new").rename(folder / "hadrian_probe.so")
+
+
+def test_what_a_stopped_or_restarted_node_has_of_its_own_is_found(pair: Pair) -> None:
+    """Checksums are each node's, and commit timestamps and preloaded libraries wait for a restart on each."""
+    assert findings(pair, "PGP-078") == {}
+    pair.server("b").close()
+    pair.embedded._program(["pg_ctl", "stop", "-D", "b", "-w", "-m", "fast"])
+    pair.embedded._program(["pg_checksums", "--disable", "-D", "b"])
+    pair.embedded._start("b")
+    pair.run("alter system set track_commit_timestamp = on")
+    pair.run("alter system set shared_preload_libraries = 'pg_stat_statements', 'auto_explain'")
+    restart(pair, "a")
+    await_answer(pair, "select count(*) from pg_stat_wal_receiver", 1, "b")
+    found = audit(pair.embedded.url("a"), pair.embedded.url("b")).findings
+    commands = {(finding.rule.id, finding.object): finding.command for finding in found}
+    preload = (
+        "alter system set shared_preload_libraries = 'pg_stat_statements', 'auto_explain'; -- and restart the standby"
+    )
+    assert commands == {
+        ("PGP-078", "data_checksums"): "",
+        ("PGP-079", "track_commit_timestamp"): (
+            "alter system set track_commit_timestamp = 'on'; -- and restart the standby"
+        ),
+        ("PGP-068", "pg_stat_statements"): preload,
+        ("PGP-068", "auto_explain"): preload,
+    }
+    for command in commands.values():
+        if command:
+            pair.run(command, "b")
+    restart(pair, "b")
+    await_answer(pair, "select count(*) from pg_stat_wal_receiver", 1, "b")
+    assert {finding.rule.id for finding in audit(pair.embedded.url("a"), pair.embedded.url("b")).findings} == {
+        "PGP-078"
+    }

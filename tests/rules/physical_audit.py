@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 
 import psycopg
 import psycopg.conninfo
@@ -85,6 +86,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
 )
 
 
+@functools.cache
 def received_and_not_replayed() -> bool:
     """Pause replay, let the standby receive a row, and promote it."""
     with fresh_pair() as pair:
@@ -100,6 +102,7 @@ def received_and_not_replayed() -> bool:
         return pair.run("table public.t", "b") == [(1,)]
 
 
+@functools.cache
 def not_received() -> bool:
     """Let the standby look for its primary where nobody is, commit a row, and promote it."""
     with fresh_pair() as pair:

@@ -1,35 +1,11 @@
 -- Collations whose indexes were built with another version of the node's library than the one it has now: the
--- database's own, and those that an index names.
+-- database's own, and those that an index names. Indexes that somebody has locked exclusively are not measured.
 -- Parameters: none.
 -- Columns: subject text, as the rules name it; object text; detail text; size bigint, bytes of the indexes; command
 -- text, mends it.
 -- Since: PostgreSQL 15. Privilege: none.
-with indexed as (
-  select distinct pg_index.indexrelid, pg_index.indrelid, used.used_collation
-  from pg_index
-  cross join lateral unnest(pg_index.indcollation::oid[]) used(used_collation)
-  where used.used_collation <> 0
-),
-measured as (
-  select
-    indexed.used_collation as collation_oid,
-    sum(
-      case when not exists (
-        select
-        from pg_locks
-        where pg_locks.relation in (indexed.indexrelid, indexed.indrelid)
-          and pg_locks.mode = 'AccessExclusiveLock'
-          and pg_locks.granted
-      ) then pg_relation_size(indexed.indexrelid) end
-    )::bigint as size,
-    string_agg(
-      format('reindex index %I.%I;', namespace.nspname, class.relname), ' ' order by namespace.nspname, class.relname
-    ) as reindex
-  from indexed
-  join pg_class class on class.oid = indexed.indexrelid
-  join pg_namespace namespace on namespace.oid = class.relnamespace
-  where class.relkind = 'i'
-  group by indexed.used_collation
+with held as (
+  select relation from pg_locks where relation is not null and mode = 'AccessExclusiveLock' and granted
 ),
 version as (
   select
@@ -46,19 +22,38 @@ version as (
     format('collation %I.%I', namespace.nspname, collname),
     collversion,
     pg_collation_actual_version(pg_collation.oid),
-    format('%s alter collation %I.%I refresh version;', measured.reindex, namespace.nspname, collname)
+    format('alter collation %I.%I refresh version;', namespace.nspname, collname)
   from pg_collation
   join pg_namespace namespace on namespace.oid = pg_collation.collnamespace
-  join measured on measured.collation_oid = pg_collation.oid
-  where pg_collation.oid <> 100
+),
+stale as (
+  select * from version where recorded is not null and actual is distinct from recorded
+),
+used as (
+  select
+    stale.oid,
+    sum(
+      case
+        when class.oid not in (select relation from held) and pg_index.indrelid not in (select relation from held)
+          then pg_relation_size(class.oid)
+      end
+    )::bigint as size,
+    string_agg(
+      format('reindex index %I.%I;', namespace.nspname, class.relname), ' ' order by namespace.nspname, class.relname
+    ) as reindex
+  from stale
+  join pg_index on stale.oid = any (pg_index.indcollation::oid[])
+  join pg_class class on class.oid = pg_index.indexrelid and class.relkind = 'i'
+  join pg_namespace namespace on namespace.oid = class.relnamespace
+  group by stale.oid
 )
 select
   'COLLATION_VERSION' as subject,
-  version.object,
-  format('%s, and its indexes were built with %s', coalesce(version.actual, 'no library'), version.recorded) as detail,
-  measured.size,
-  version.command
-from version
-left join measured on measured.collation_oid = version.oid
-where version.recorded is not null and version.actual is distinct from version.recorded
-order by version.object
+  stale.object,
+  format('%s, and its indexes were built with %s', coalesce(stale.actual, 'no library'), stale.recorded) as detail,
+  used.size,
+  concat(case when stale.oid <> 100 then used.reindex || ' ' end, stale.command) as command
+from stale
+left join used on used.oid = stale.oid
+where stale.oid = 100 or used.oid is not null
+order by stale.object

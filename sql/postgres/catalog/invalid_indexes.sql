@@ -4,17 +4,14 @@
 -- Columns: subject text, as the rules name it; object text, quoted and qualified; size bigint, bytes; command text,
 -- mends it.
 -- Since: PostgreSQL 12. Privilege: none; pg_read_all_stats tells apart those being built.
+with held as (
+  select relation from pg_locks where relation is not null and mode = 'AccessExclusiveLock' and granted
+)
 select
   'INVALID_INDEX' as subject,
   format('%I.%I', namespace.nspname, class.relname) as object,
   case
-    when class.relkind = 'i' and not exists (
-      select
-      from pg_locks
-      where pg_locks.relation in (class.oid, pg_index.indrelid)
-        and pg_locks.mode = 'AccessExclusiveLock'
-        and pg_locks.granted
-    ) then pg_relation_size(class.oid)
+    when class.relkind = 'i' and class.oid not in (select relation from held) and pg_index.indrelid not in (select relation from held) then pg_relation_size(class.oid)
   end as size,
   case class.relkind
     when 'i' then format('reindex index concurrently %I.%I;', namespace.nspname, class.relname)

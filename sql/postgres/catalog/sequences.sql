@@ -1,10 +1,11 @@
 -- How far each logged sequence has gone.
 -- Parameters: none.
--- Columns: object text, quoted and qualified; value bigint, NULL if it was never used; hidden boolean, whether the role
+-- Columns: object text, quoted and qualified; schema text, quoted; value bigint, NULL if it was never used; hidden boolean, whether the role
 -- may not see it; down boolean, whether it counts down.
 -- Since: PostgreSQL 10. Privilege: usage or select on the sequences.
 select
   format('%I.%I', namespace.nspname, class.relname) as object,
+  quote_ident(namespace.nspname) as schema,
   case
     when has_sequence_privilege(class.oid, 'select, usage') then pg_sequence_last_value(class.oid)
   end as value,

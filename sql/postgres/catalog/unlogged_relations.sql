@@ -22,13 +22,8 @@ select
   format('%I.%I', namespace.nspname, class.relname) as object,
   above.logged_parent as detail,
   case
-    when class.relkind = 'r' and not exists (
-      select
-      from pg_locks
-      where pg_locks.relation = class.oid
-        and pg_locks.database = (select oid from pg_database where datname = current_database())
-        and pg_locks.mode = 'AccessExclusiveLock'
-        and pg_locks.granted
+    when class.relkind = 'r' and class.oid not in (
+      select relation from pg_locks where relation is not null and mode = 'AccessExclusiveLock' and granted
     ) then pg_total_relation_size(class.oid)
   end as size,
   case when class.relkind = 'r' and class.reltuples >= 0 then class.reltuples::bigint end as rows,

@@ -19,10 +19,8 @@ select
   'UNPUBLISHED_TABLE' as subject,
   format('%I.%I', namespace.nspname, class.relname) as object,
   case
-    when not exists (
-      select
-      from pg_locks
-      where pg_locks.relation = class.oid and pg_locks.mode = 'AccessExclusiveLock' and pg_locks.granted
+    when class.oid not in (
+      select relation from pg_locks where relation is not null and mode = 'AccessExclusiveLock' and granted
     ) then pg_total_relation_size(class.oid)
   end as size,
   case when class.reltuples >= 0 then class.reltuples::bigint end as rows,
