@@ -93,12 +93,12 @@ class _Body:
     def _until_end(self, when: str, depth: int) -> Iterator[Inner]:
         """Yield statements up to the END of the block, and go behind it and what it repeats."""
         yield from self._sequence(when, depth, "END")
-        while self.words.rest and self.words.peek() != ";":
+        while self.words.more and self.words.peek() != ";":
             self.words.at += 1
 
     def _sequence(self, when: str, depth: int, *ends: str) -> Iterator[Inner]:
         words = self.words
-        while words.rest and words.peek() not in ends:
+        while words.more and words.peek() not in ends:
             before = words.at
             if words.take("UNTIL"):
                 yield from self._up_to(when, "END", keep=True)
@@ -115,14 +115,14 @@ class _Body:
             yield from self._up_to(when, "WHEN", keep=True)
             words.take("WHEN")
         yield from self._up_to(when, "THEN")
-        while words.rest:
+        while words.more:
             yield from self._sequence(_BRANCH, depth, "ELSEIF", "WHEN", "ELSE", "END")
             if words.take("END"):
                 break
             if not words.take("ELSE"):
                 words.at += 1
                 yield from self._up_to(when, "THEN")
-        while words.rest and words.peek() != ";":
+        while words.more and words.peek() != ";":
             words.at += 1
 
     def _up_to(self, when: str, end: str, *, keep: bool = False) -> Iterator[Inner]:
@@ -148,10 +148,11 @@ class _Body:
 
     def _comes(self, *words: str) -> str:
         """Return which of these words comes before the next semicolon."""
-        for token in self.words.rest:
-            if token.word in words:
-                return token.word
-            if token.word == ";":
+        for index in range(self.words.at, len(self.words.tokens)):
+            word = self.words.tokens[index].word
+            if word in words:
+                return word
+            if word == ";":
                 break
         return ""
 
@@ -161,7 +162,7 @@ class _Body:
     def _skip_conditions(self) -> None:
         words = self.words
         words.at += 4  # DECLARE kind HANDLER FOR
-        while words.rest:
+        while words.more:
             words.take("NOT")
             if words.take("SQLSTATE"):
                 words.take("VALUE")

@@ -7,6 +7,7 @@ it; what no table here knows is said to be unknown.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from replicator.db2 import bodies, commands, row_statements, schema_statements
 from replicator.db2.known import Effect, Known, unknown
@@ -130,10 +131,10 @@ class Db2Reader:
         if part.error:
             return Reading(part.statement, error=part.error, remarks=part.remarks)
         self._called.clear()
-        effect = self._judge(part.tokens)
-        # A loop over the same calls says the same thing many times.
-        touches = tuple(dict.fromkeys(effect.touches))
-        return Reading(part.statement, touches, "; ".join(dict.fromkeys(effect.unknown)), "", part.remarks)
+        effect = self._judge(part.tokens).once()
+        brief = Words(part.tokens).brief()
+        touches = tuple(touch if touch.object else replace(touch, object=brief) for touch in effect.touches)
+        return Reading(part.statement, touches, "; ".join(effect.unknown), "", part.remarks)
 
     def _judge(self, tokens: Sequence[Token]) -> Effect:
         """Return what a statement does."""
@@ -181,7 +182,7 @@ class Db2Reader:
 
     def _execute(self, words: Words, _known: Known) -> Effect:
         words.take("EXECUTE")
-        if words.take("IMMEDIATE") and words.rest:
+        if words.take("IMMEDIATE") and words.more:
             texts = [literal(token) for token in words.rest if token.kind is Kind.STRING]
             if all(token.kind is Kind.STRING or token.word == "||" for token in words.rest):
                 return self._text("".join(texts))
@@ -224,7 +225,7 @@ class Db2Reader:
             return unknown(f"the body of {name.shown} cannot be read")
         if name not in self._called:
             self._called[name] = Effect()  # a call of itself adds nothing
-            self._called[name] = self._body(routine.body)
+            self._called[name] = self._body(routine.body).once()
         return self._called[name]
 
     # Statements that change how later ones are judged, or are of several kinds
@@ -254,7 +255,7 @@ class Db2Reader:
 
 def _schema(words: Words) -> str:
     """Return the schema that a SET SCHEMA names; one that no script can name where it is not a constant."""
-    if not words.rest:
+    if not words.more:
         return ""
     token = words.rest[0]
     return literal(token) if token.kind is Kind.STRING else identifier(token) or "?"

@@ -175,7 +175,7 @@ def _settings(words: Words) -> Iterator[tuple[str, str]]:
     """Yield the parameters behind USING with their values."""
     if not words.seek("USING"):
         return
-    while words.rest:
+    while words.more:
         name = words.chunk().upper()
         if name in {"IMMEDIATE", "DEFERRED"}:
             return

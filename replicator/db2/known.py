@@ -32,6 +32,10 @@ class Effect:
             self.touches.append(replace(touch, when=when) if when and not touch.when else touch)
         self.unknown.extend(other.unknown)
 
+    def once(self) -> Effect:
+        """Return the same without what is said twice, as loops and calls would."""
+        return Effect(list(dict.fromkeys(self.touches)), list(dict.fromkeys(self.unknown)))
+
 
 def unknown(reason: str) -> Effect:
     """Return the effect of what cannot be judged."""

@@ -108,7 +108,7 @@ def _assigned(words: Words) -> Columns:
             end = index
             break
     found: set[str] = set()
-    for item in split(words.tokens[:end], words.at):
+    for item in split(words.tokens[words.at : end], 0):
         target = Words(item)
         if target.peek() == "(":
             found.update(identifier(part[-1]) for part in target.items() if part)

@@ -76,7 +76,7 @@ def _create_schema(words: Words, known: Known) -> Effect:
     name = words.name()
     effect = Effect([Touch(Subject.DDL, name.shown or words.brief())])
     outside, known.schema = known.schema, name.name
-    for start, end in zip(starts, [*starts[1:], len(words.tokens)], strict=True):
+    for start, end in zip(starts, [*starts, len(words.tokens)][1:], strict=True):
         if words.tokens[start].word == "CREATE":
             effect.add(create(Words(words.tokens[start:end]), known))
     known.schema = outside

@@ -50,15 +50,12 @@ def create(words: Words, adjectives: set[str], known: Known) -> Effect:
 
 def _sources(words: Words, columns: Iterable[Sequence[Token]]) -> Iterable[Name]:
     """Return the tables that a table is made like."""
+    queried = words.has("AS", "(")
     for tokens in (words.tokens, *columns):
+        source = Words(tokens)
         for index, token in enumerate(tokens):
-            if token.word == "LIKE":
-                source = Words(tokens[index + 1 :])
-                yield source.name()
-    if words.seek("AS") and words.peek() == "(":
-        for index, token in enumerate(words.rest):
-            if token.word in {"FROM", "JOIN"}:
-                source = Words(words.rest[index + 1 :])
+            if token.word == "LIKE" or (queried and token.word in {"FROM", "JOIN"}):
+                source.at = index + 1
                 yield source.name()
 
 

@@ -48,6 +48,11 @@ class Words:
         """What has not been taken."""
         return self.tokens[self.at :]
 
+    @property
+    def more(self) -> bool:
+        """Whether anything has not been taken."""
+        return self.at < len(self.tokens)
+
     def peek(self, ahead: int = 0) -> str:
         """Return a word that comes, in capitals, or an empty text."""
         index = self.at + ahead
