@@ -118,11 +118,12 @@ class Db2Server:
             NotConfigured: the driver is not installed.
         """
         try:
-            engine = sqlalchemy.create_engine("ibm_db_sa://", creator=self._open, pool_size=2)
+            engine = sqlalchemy.create_engine("ibm_db_sa://", creator=self._open, pool_size=2, pool_logging_name="db2")
         except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:
             raise NotConfigured("IBM's driver is not installed", hint="pip install 'hadrian-wal[db2]'") from error
-        # It prints the traceback of each error that a statement meets, and a refused statement is an answer here.
+        # Both print the traceback of what is an answer here: a refused statement, a connection that was lost already.
         logging.getLogger("ibm_db_sa").disabled = True
+        logging.getLogger("sqlalchemy.pool.impl.QueuePool.db2").disabled = True
         return engine
 
     @contextlib.contextmanager
