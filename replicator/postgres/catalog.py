@@ -70,7 +70,7 @@ class Catalog:
             why = f"permission denied {reason}" if reason else "permission denied"
             raise Unanswered(self.where, why, permitted=False) from error
         except QueryTimedOut as error:
-            raise Unanswered(self.where, f"no answer within {self._timeout_s:g} s", permitted=True) from error
+            raise Unanswered(self.where, "a lock was in the way, or it took too long", permitted=True) from error
 
     @property
     def role(self) -> Role:

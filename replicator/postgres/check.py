@@ -103,7 +103,7 @@ def run(couple: Couple, checks: Iterable[Check]) -> Iterator[Finding | Unseen]:
 
 def _remedy(couple: Couple, check: Check, missing: Unanswered) -> str:
     if missing.permitted:
-        return "give it more time with --timeout"
+        return "ask again later, or give it more time with --timeout"
     grant = missing.grant or check.grant
     return grant.format(role=couple.primary.user) or f"connect as a role that may, not as {couple.primary.user}"
 

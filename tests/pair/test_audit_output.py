@@ -11,6 +11,7 @@ import pytest
 
 from cli.main import main
 from replicator.audit import audit
+from replicator.postgres.catalog import Catalog, Unanswered
 from tests.fixtures.defects import planted
 from tests.fixtures.pair import Pair
 
@@ -106,18 +107,29 @@ def test_the_page_is_whole_and_escaped(wicked: Pair, capsys: pytest.CaptureFixtu
     assert "<td>port</td>" in page
 
 
-def test_a_query_has_its_time(shared_pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever holds a question up, its time ends it, and the audit says what it did not see."""
+@pytest.mark.parametrize("seconds", ["0.2", "600"])
+def test_a_query_waits_for_no_lock(shared_pair: Pair, capsys: pytest.CaptureFixture[str], seconds: str) -> None:
+    """A catalog that somebody rewrites is given up after a second at most, and the audit says what it did not see."""
     session = shared_pair.embedded.server("a")
     try:
         with session.begin() as connection:
             connection.exec_driver_sql("lock table pg_event_trigger in access exclusive mode")
-            assert main(["audit", "--primary", shared_pair.embedded.url("a"), "--timeout", "0.2"]) == 0
-            said = capsys.readouterr().out
-            assert "not seen: login triggers on" in said
-            assert "to see it: give it more time with --timeout" in said
+            assert main(["audit", "--primary", shared_pair.embedded.url("a"), "--timeout", seconds]) == 0
     finally:
         session.close()
+    said = capsys.readouterr().out
+    assert "not seen: login triggers on" in said
+    assert "to see it: ask again later, or give it more time with --timeout" in said
+
+
+def test_a_query_has_its_time(shared_pair: Pair) -> None:
+    """The server ends a question that takes longer than it may: this one reads a hundred files."""
+    hurried = Catalog(shared_pair.embedded.url("a"), 0.001)
+    try:
+        with pytest.raises(Unanswered, match="it took too long"):
+            hurried.ask("catalog/available_extensions")
+    finally:
+        hurried.close()
 
 
 def test_a_locked_table_is_found_and_not_waited_for(shared_pair: Pair) -> None:
