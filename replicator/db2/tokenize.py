@@ -199,6 +199,6 @@ class _Tokenizer:
         line = self.text[position : len(self.text) if end < 0 else end].rstrip()
         for mark in (self.terminator, ";"):
             if len(line) > len(mark) and line.endswith(mark):
-                line = line.removesuffix(mark)
+                line = line.removesuffix(mark).rstrip()
                 break
         return Token(kind, position, line)
