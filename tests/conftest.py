@@ -3,6 +3,7 @@
 pytest_plugins = (
     "tests.fixtures.derby",  # before db2_catalog, which imports it: pytest rewrites what it loads first
     "tests.fixtures.db2_catalog",
+    "tests.fixtures.db2_container",
     "tests.fixtures.pair",
     "tests.fixtures.signals",
     "tests.fixtures.site",
