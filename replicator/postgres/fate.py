@@ -76,13 +76,20 @@ class History:
             standby: the standby before the takeover, once it had replayed everything.
             promoted: the same node after it.
         """
+        after = (standby, promoted)
         for key, chain in self._changes.items():
             end = final.get(key)
             effect = _fate(key, end, standby.get(key), promoted.get(key))
             for change in chain:
                 shares = (change is chain[-1] and change.after == end) or _is_part_of(change.after, end)
-                undone = Effect(_what(key, change.after or change.before), Outcome.UNDONE)
-                change.trial.effects.append(effect if shares and end != self._start.get(key) else undone)
+                what = _what(key, change.after or change.before)
+                if not shares or end == self._start.get(key):
+                    change.trial.effects.append(Effect(what, Outcome.UNDONE))
+                elif key.kind == "sequence" and all(_same(key, change.after, node.get(key)) for node in after):
+                    # It goes on behind this value, and only later ones are handed out again.
+                    change.trial.effects.append(Effect(what, Outcome.KEPT))
+                else:
+                    change.trial.effects.append(effect)
 
 
 def _take_back(key: Key, chain: list[_Change], value: Value | None) -> None:

@@ -129,7 +129,7 @@ def called(fields: Mapping[str, Any], known: Known, *, judged: bool) -> Effect:
 def _builtin(name: str, fields: Mapping[str, Any], known: Known, *, judged: bool) -> Effect:
     arguments = fields.get("args", [])
     if name in _SEQUENCE:
-        return Effect([_sequence(constant(arguments[0]) if arguments else None, known)])
+        return Effect([_sequence(name, constant(arguments[0]) if arguments else None, known)])
     if name == _SLOT:
         return _slot(arguments)
     if name in _OPAQUE and judged:
@@ -140,11 +140,15 @@ def _builtin(name: str, fields: Mapping[str, Any], known: Known, *, judged: bool
     return Effect([Touch(subject, (constant(arguments[0]) if arguments else None) or name)])
 
 
-def _sequence(name: str | None, known: Known) -> Touch:
+def _sequence(function: str, name: str | None, known: Known) -> Touch:
     if name is None:
         return Touch(Subject.SEQUENCE_ADVANCE, "a sequence")
     schema, _, relation = name.rpartition(".")
     node = {"relname": relation.strip('"')} | ({"schemaname": schema.strip('"')} if schema else {})
+    if function == "setval":  # always logged, if the sequence is
+        known.change(node, logged_late=False)
+    if known.find(node).logged_late:
+        return logged_late(name)
     match known.find(node).persistence:
         case Persistence.UNLOGGED:
             return Touch(Subject.UNLOGGED_SEQUENCE_ADVANCE, name)
@@ -152,6 +156,11 @@ def _sequence(name: str | None, known: Known) -> Touch:
             return Touch(Subject.TEMPORARY_ROW_CHANGE, name)
         case _:
             return Touch(Subject.SEQUENCE_ADVANCE, name)
+
+
+def logged_late(sequence: str) -> Touch:
+    """Return what becomes of a value of a sequence that was unlogged before."""
+    return Touch(Subject.SEQUENCE_RELOGGED, sequence, when="among the first 32 values, or until a checkpoint or setval")
 
 
 def _slot(arguments: list[Any]) -> Effect:

@@ -33,12 +33,16 @@ class Relation:
         parents: keys of the tables it is a partition or a child of.
         references: keys of the tables its foreign keys point to.
         triggers: names of the functions that its triggers call.
+        sequences: names of the sequences that its columns brought.
+        logged_late: it was unlogged before. A sequence then still has values that it may hand out unlogged.
     """
 
     persistence: Persistence = Persistence.PERMANENT
     parents: frozenset[str] = frozenset()
     references: frozenset[str] = frozenset()
     triggers: frozenset[str] = frozenset()
+    sequences: frozenset[str] = frozenset()
+    logged_late: bool = False
 
 
 _PERMANENT = Relation()

@@ -18,6 +18,7 @@ _CHANGE = {
     Persistence.TEMPORARY: Subject.TEMPORARY_ROW_CHANGE,
     Persistence.FOREIGN: Subject.FOREIGN_ROW_CHANGE,
 }
+_ADDING = frozenset({"InsertStmt", "MergeStmt"})
 
 
 def shown(name: Fields) -> str:
@@ -34,7 +35,7 @@ def read(tree: Fields, known: Known) -> Effect:
         if name == "FuncCall":
             effect.add(functions.called(fields, known, judged=not changes))
         else:
-            effect.add(_target(fields["relation"], known, Subject.ROW_CHANGE))
+            effect.add(_target(fields["relation"], known, Subject.ROW_CHANGE, adds=name in _ADDING))
     return effect
 
 
@@ -46,7 +47,7 @@ def copy(fields: Fields, known: Known) -> Effect:
         if outside:
             effect.touches.append(Touch(Subject.FILE_OUTPUT, str(fields["filename"])))
         return effect
-    effect = _target(fields["relation"], known, Subject.COPY_FROM)
+    effect = _target(fields["relation"], known, Subject.COPY_FROM, adds=True)
     if outside:
         effect.touches.append(Touch(Subject.SERVER_FILE, str(fields["filename"])))
     return effect
@@ -62,7 +63,7 @@ def truncate(fields: Fields, known: Known) -> Effect:
     return effect
 
 
-def _target(name: Fields, known: Known, permanent: Subject) -> Effect:
+def _target(name: Fields, known: Known, permanent: Subject, *, adds: bool) -> Effect:
     """Judge a change of a table's rows, and what its parts and its triggers make of it."""
     relation = known.find(name)
     subject = _CHANGE[relation.persistence]
@@ -70,6 +71,9 @@ def _target(name: Fields, known: Known, permanent: Subject) -> Effect:
     for part in known.parts(name):
         where = f"for the rows that fall into {part}"
         effect.touches.append(Touch(Subject.UNLOGGED_ROW_CHANGE, part, when=where))
+    for sequence in sorted(relation.sequences) if adds else ():
+        if known.find({**name, "relname": sequence}).logged_late:
+            effect.touches.append(functions.logged_late(sequence))
     for function in sorted(relation.triggers):
         body = known.routine(function)
         effect.add(Effect(body.touches if body else []), when=f"where the trigger that calls {function} fires")

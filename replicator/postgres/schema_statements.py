@@ -39,9 +39,13 @@ def create_table(fields: Fields, known: Known) -> Effect:
     if persistence is Persistence.PERMANENT:
         effect.touches.extend(_to_unlogged(references, known))
         effect.touches.extend(_generated(elements))
-    relation = Relation(persistence, frozenset(map(known.key, parents)), frozenset(map(known.key, references)))
+    relation = Relation(
+        persistence,
+        parents=frozenset(map(known.key, parents)),
+        references=frozenset(map(known.key, references)),
+        sequences=_make_sequences(name, elements, persistence, known),
+    )
     known.make(name, relation)
-    _make_sequences(name, elements, persistence, known)
     return effect
 
 
@@ -83,8 +87,11 @@ def _generated(elements: Iterable[Fields]) -> Iterable[Touch]:
                 yield Touch(subject, f"column {column.get('colname', '')}")
 
 
-def _make_sequences(table: Fields, elements: Iterable[Fields], persistence: Persistence, known: Known) -> None:
+def _make_sequences(
+    table: Fields, elements: Iterable[Fields], persistence: Persistence, known: Known
+) -> frozenset[str]:
     """Take note of the sequences that serial and identity columns bring; they are what the table is (from 15 on)."""
+    made = set()
     for element in elements:
         column = element.get("ColumnDef", {})
         names = column.get("typeName", {}).get("names", ())
@@ -93,6 +100,8 @@ def _make_sequences(table: Fields, elements: Iterable[Fields], persistence: Pers
         if serial or "CONSTR_IDENTITY" in kinds:
             sequence = f"{table.get('relname', '')}_{column.get('colname', '')}_seq"
             known.make({**table, "relname": sequence}, Relation(persistence))
+            made.add(sequence)
+    return frozenset(made)
 
 
 def create_sequence(fields: Fields, known: Known) -> Effect:
@@ -188,7 +197,9 @@ def _alter(name: Fields, command: Fields, kind: str, known: Known) -> Effect:  #
     relation = known.find(name)
     action = command.get("subtype", "")
     if action == "AT_SetLogged":
-        known.change(name, persistence=Persistence.PERMANENT)
+        known.change(name, persistence=Persistence.PERMANENT, logged_late=True)
+        for sequence in relation.sequences:
+            known.change({**name, "relname": sequence}, persistence=Persistence.PERMANENT, logged_late=True)
         return Effect([Touch(Subject.SET_LOGGED, shown(name))])
     if action == "AT_SetUnLogged":
         return _set_unlogged(name, kind, known)

@@ -102,6 +102,17 @@ def test_an_earlier_change_shares_the_fate_of_a_table() -> None:
     assert outcomes(first) == outcomes(second) == [Outcome.LOST]
 
 
+def test_a_value_that_the_sequence_goes_on_behind_is_kept() -> None:
+    """Where only the last values are handed out again, the statement that took the first has lost nothing."""
+    first, last = trial("alter sequence ... set logged"), trial("nextval")
+    history = History({})
+    history.record(first, {SEQUENCE: stored("1 t 1")})
+    history.record(last, {SEQUENCE: stored("2 t 1")})
+    history.judge(*({SEQUENCE: stored(content)} for content in ("2 t 1", "1 t 1", "1 t 1")))
+    assert outcomes(first) == [Outcome.KEPT]
+    assert outcomes(last) == [Outcome.LOST]
+
+
 def test_a_change_before_a_rewriting_is_not_blamed_for_it() -> None:
     """What SET UNLOGGED loses, it loses, and not the insert before it."""
     insert, unlog = trial("insert"), trial("alter table ... set unlogged")

@@ -109,6 +109,21 @@ _SEQUENCES: tuple[Experiment, ...] = (
         promoted=[(8,)],
     ),
     Experiment(
+        rule="PGP-040",
+        name="table_logged_late",
+        do=(
+            "create unlogged table t (id int generated always as identity primary key, v text)",
+            "insert into t (v) values ('unlogged')",
+            "alter table t set logged",
+            "insert into t (v) select 'logged' from generate_series(1, 3)",
+        ),
+        look="insert into t (v) values ('x') returning id",
+        primary=[(5,)],
+        standby=Refusal(_READ_ONLY % "INSERT"),
+        promoted=Refusal('^23505: duplicate key value violates unique constraint "t_pkey"'),
+        also=(("select max(id) from t", [(5,)]), ("select last_value from t_id_seq", [(1,)])),
+    ),
+    Experiment(
         rule="PGP-041",
         name="currval",
         do=("create sequence s", "select nextval('s')"),

@@ -67,16 +67,16 @@ RULES: tuple[Rule, ...] = (
         severity=Severity.WRONG_RESULTS,
         verdict=Verdict.NOT_REPLICATED,
         condition=(
-            "the value at ALTER SEQUENCE ... SET LOGGED or SET UNLOGGED is in the log, those handed out afterwards "
-            "are not"
+            "the value at SET LOGGED or SET UNLOGGED, of the sequence or of its table, is in the log; of those handed "
+            "out afterwards an unlogged sequence logs none, and one that was unlogged before not the first 32"
         ),
-        standby_now="it cannot be read: cannot access temporary or unlogged relations during recovery",
+        standby_now="unlogged, it cannot be read; logged again, it stands where it was at that ALTER",
         after_takeover="it goes on from the value at that ALTER, and hands out values that are in use",
         message=(
-            "{object} becomes unlogged: after takeover it goes on from its value now, and hands out values that are "
-            "in use"
+            "{object} was not logged all along: after takeover it goes on from its value at the last ALTER, and hands "
+            "out values that are in use"
         ),
-        remedy="leave it logged",
+        remedy="leave it logged; after SET LOGGED call setval with its value, or run CHECKPOINT",
         since="PostgreSQL 15",
         source="PostgreSQL 18 documentation, CREATE SEQUENCE, parameter UNLOGGED",
         proof=Proof.PROVEN,
