@@ -3,7 +3,7 @@
 A semicolon ends a statement unless it stands in a block: between BEGIN and its END, in IF, CASE, LOOP, WHILE, REPEAT
 and FOR of a routine's body. How a file is to be run (`db2 -td@ -f file`) does not stand in it, so the terminator is
 read off its lines: `@` and its like where a line holds nothing else, where END is followed by it, or where the last
-line ends with it; and the end of the line where no line ends with a semicolon and each begins with a verb.
+line ends with it; and the end of the line where there is no semicolon and each line begins with a verb.
 """
 
 from __future__ import annotations
@@ -52,7 +52,6 @@ _SQL_VERBS = frozenset(
 )
 _TERMINATED = re.compile(r"^[ \t]*(?:end\b[^;\n]*?)?(?P<mark>[@#%!$~^])[ \t\r]*$", re.IGNORECASE | re.MULTILINE)
 _LAST = re.compile(r"[^;\s](?P<mark>[@#%!$~^])\s*\Z")
-_SEMICOLON = re.compile(r";[ \t\r]*(?:--[^\n]*)?$", re.MULTILINE)
 _DIRECTIVE = re.compile(r"^[ \t]*--#SET\s+TERMINATOR\s", re.IGNORECASE | re.MULTILINE)
 _COMMENT_LINES = re.compile(r"^[ \t]*--[^\n]*\n?", re.MULTILINE)
 _REMARK = re.compile(r"--\s*hadrian:\s*(.*?)\s*$", re.IGNORECASE)
@@ -93,9 +92,7 @@ def terminator(script: str) -> str:
     match = _TERMINATED.search(script) or _LAST.search(script)
     if match:
         return match["mark"]
-    if not _SEMICOLON.search(script) and _a_line_a_statement(script):
-        return LINE
-    return ";"
+    return LINE if ";" not in script and _a_line_a_statement(script) else ";"
 
 
 def _a_line_a_statement(script: str) -> bool:
