@@ -19,7 +19,7 @@ from replicator.topology import Role, require
 _ALONE: tuple[Check, ...] = (
     objects("unlogged tables and sequences", "catalog/unlogged_relations"),
     objects("temporary tables", "catalog/temporary_relations"),
-    objects("published tables", "catalog/published_without_identity"),
+    objects("published tables", "catalog/published_without_identity", since=120_000),
     objects("large objects", "catalog/large_objects"),
     objects("prepared transactions", "catalog/prepared_transactions"),
     objects("commit levels", "catalog/commit_levels"),

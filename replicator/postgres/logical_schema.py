@@ -18,7 +18,7 @@ _GENERATED = {"s": Subject.STORED_GENERATED, "v": Subject.VIRTUAL_GENERATED}
 def alone(publications: Sequence[str]) -> tuple[Check, ...]:
     """Return the checks of what the publications hold."""
     return (
-        Check("unpublished tables", partial(_unpublished, publications)),
+        Check("unpublished tables", partial(_unpublished, publications), since=120_000),
         Check("what publications leave out", partial(_limits, publications), since=150_000),
     )
 
@@ -27,7 +27,7 @@ def together(publications: Sequence[str]) -> tuple[Check, ...]:
     """Return the checks that compare the subscriber's definitions."""
     return (
         Check("columns of published tables", partial(_columns, publications), since=150_000),
-        Check("objects and roles", _objects),
+        Check("objects and roles", _objects, since=110_000),
         Check("settings", _settings),
     )
 

@@ -19,11 +19,11 @@ from replicator.topology import Role, require
 _ALONE: tuple[Check, ...] = (
     objects("unlogged tables and sequences", "catalog/unlogged_relations"),
     objects("temporary tables", "catalog/temporary_relations"),
-    objects("invalid indexes", "catalog/invalid_indexes"),
+    objects("invalid indexes", "catalog/invalid_indexes", since=120_000),
     objects("materialized views", "catalog/unpopulated_views"),
     objects("login triggers", "catalog/login_triggers"),
     objects("prepared transactions", "catalog/prepared_transactions"),
-    objects("published tables", "catalog/published_without_identity"),
+    objects("published tables", "catalog/published_without_identity", since=120_000),
     objects("subscriptions", "catalog/subscriptions"),
     objects("foreign servers", "catalog/foreign_servers"),
     objects("the WAL archive", "catalog/archiver"),

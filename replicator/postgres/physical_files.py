@@ -68,11 +68,13 @@ TOGETHER = (
         "libraries",
         _libraries,
         f"{_READ}, pg_read_binary_file(text), pg_config() to {{role}}; grant select on pg_config to {{role}};",
+        since=110_000,
     ),
     Check("files of extensions", _extensions),
     Check(
         "files that foreign tables read",
         _read_files,
         f"{_READ}, pg_read_binary_file(text, bigint, bigint) to {{role}};",
+        since=110_000,
     ),
 )
