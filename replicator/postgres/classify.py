@@ -29,7 +29,7 @@ _DDL = (
     *("CreateAmStmt", "CreateCastStmt", "CreateConversionStmt", "CreateDomainStmt", "CreateEnumStmt"),
     *("CreateOpClassStmt", "CreateOpFamilyStmt", "CreatePolicyStmt", "CreateTransformStmt"),
     *("DropOwnedStmt", "DropTableSpaceStmt", "DropdbStmt", "GrantStmt", "ReassignOwnedStmt"),
-    *("RuleStmt", "SecLabelStmt", "AlterSeqStmt"),
+    *("RuleStmt", "SecLabelStmt"),
 )
 _NOTHING = (
     *("CheckPointStmt", "ClosePortalStmt", "ConstraintsSetStmt", "DeallocateStmt", "DiscardStmt", "FetchStmt"),
@@ -320,6 +320,7 @@ _LOOKED_INTO: dict[str, Callable[[Fields, Known], Effect]] = {
     "AlterTableStmt": schema_statements.alter_table,
     "CopyStmt": row_statements.copy,
     "CreateForeignTableStmt": schema_statements.create_foreign_table,
+    "AlterSeqStmt": schema_statements.alter_sequence,
     "CreateSeqStmt": schema_statements.create_sequence,
     "CreateStmt": schema_statements.create_table,
     "CreateRangeStmt": schema_statements.create_range,

@@ -148,8 +148,9 @@ def _difference(end: Value | None, promoted: Value | None) -> str:
     if isinstance(end, Stored) and isinstance(promoted, Stored):
         if end.file != promoted.file:
             return "of another age after takeover"
-        return f"{_count(end)} before takeover, {_count(promoted)} after"
-    return "another value after takeover"
+        if _count(end) != _count(promoted):
+            return f"{_count(end)} before takeover, {_count(promoted)} after"
+    return "another content after takeover"
 
 
 def _count(stored: Stored) -> str:

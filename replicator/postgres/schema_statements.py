@@ -116,6 +116,14 @@ def create_sequence(fields: Fields, known: Known) -> Effect:
     return Effect([Touch(subject, shown(name))])
 
 
+def alter_sequence(fields: Fields, known: Known) -> Effect:
+    """Judge an ALTER SEQUENCE that gives it another owner, or sets it and its value anew."""
+    name = fields["sequence"]
+    options = {option["DefElem"]["defname"] for option in fields.get("options", ())}
+    unlogged = known.find(name).persistence is Persistence.UNLOGGED and options != {"owned_by"}
+    return Effect([Touch(Subject.UNLOGGED_SEQUENCE if unlogged else Subject.DDL, shown(name))])
+
+
 def create_view(fields: Fields, known: Known) -> Effect:
     """Judge a CREATE VIEW."""
     name = fields["view"]

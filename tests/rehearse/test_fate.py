@@ -56,7 +56,7 @@ def _seen(key: Key, value: Value | None) -> Observation:
     [
         (ROWS, stored("2 77"), stored("2 77"), stored("2 77"), Outcome.KEPT, ""),
         (ROWS, stored("2 77"), Refused("no", "t"), stored("0"), Outcome.LOST, "2 before takeover, 0 after"),
-        (ROWS, stored("2 77"), stored("2 77"), stored("2 78"), Outcome.LOST, "2 before takeover, 2 after"),
+        (ROWS, stored("2 77"), stored("2 77"), stored("2 78"), Outcome.LOST, "another content after takeover"),
         (ROWS, stored("2 77"), stored("2 77"), stored("2 77", "9"), Outcome.LOST, "of another age after takeover"),
         (ROWS, stored("2 77"), stored("2 77"), None, Outcome.LOST, "not there after takeover"),
         (ROWS, stored("2 77"), stored("2 77"), Refused("broken", "t"), Outcome.REFUSED, "broken"),
@@ -67,7 +67,7 @@ def _seen(key: Key, value: Value | None) -> Observation:
         (SEQUENCE, stored("90 t -1"), stored("58 t -1"), stored("58 t -1"), Outcome.KEPT, ""),
         (SEQUENCE, stored("9 t -1"), stored("10 t -1"), stored("10 t -1"), Outcome.LOST, "9 before takeover, 10 after"),
         (SETTING, "8MB", None, None, Outcome.LOST, "not there after takeover"),
-        (SETTING, "8MB", "4MB", "4MB", Outcome.LOST, "another value after takeover"),
+        (SETTING, "8MB", "4MB", "4MB", Outcome.LOST, "another content after takeover"),
         (ROLE, "digest", "digest", "digest", Outcome.KEPT, ""),
         (
             Key("library", "$libdir/x"), "used", "used", "used",

@@ -7,3 +7,8 @@ select nextval('ticket') from generate_series(1, 5);
 create unlogged table draft (id int generated always as identity primary key, body text);
 -- rehearsal: lost
 insert into draft (body) values ('a'), ('b');
+create unlogged sequence voucher;
+-- rehearsal: lost
+alter sequence voucher increment 5;
+-- rehearsal: lost
+select nextval('voucher');
