@@ -10,31 +10,31 @@ _COUNT = "select count(*) from items"
 
 def not_copied(couple: Couple) -> tuple[Answer, Answer]:
     """Subscribe to a table whose first copy cannot be done: the subscriber has a row of the same key."""
-    database = "unready"
+    name = "unready"
     for node in ("a", "b"):
-        couple.run(node, database, "create table items (id int constraint unready_key primary key)")
-        couple.run(node, database, "insert into items values (1)")
-    couple.run("a", database, "insert into items values (2)", "create publication unready for table items")
-    couple.subscribe(database, ["unready"], copy=True)
+        couple.run(node, name, "create table items (id int constraint unready_key primary key)")
+        couple.run(node, name, "insert into items values (1)")
+    couple.run("a", name, "insert into items values (2)", "create publication unready for table items")
+    couple.subscribe(name, ["unready"], copy=True)
     couple.logged("b", 'duplicate key value violates unique constraint "unready_key"')
-    return couple.ask("a", database, _COUNT), couple.ask("b", database, _COUNT)
+    return couple.ask("a", name, _COUNT), couple.ask("b", name, _COUNT)
 
 
 def not_refreshed(couple: Couple) -> tuple[Answer, Answer]:
     """Publish a further table that both servers have, and write to it before the subscription is refreshed."""
-    database = "unrefreshed"
+    name = "unrefreshed"
     for node in ("a", "b"):
-        couple.run(node, database, "create table old (id int)", "create table items (id int)")
-    couple.run("a", database, "create publication unrefreshed for table old")
-    couple.subscribe(database, ["unrefreshed"])
-    couple.run("a", database, "alter publication unrefreshed add table items")
-    couple.run("a", database, "insert into items values (1)", "insert into old values (1)")
-    couple.caught_up(database)
-    assert couple.ask("b", database, "select count(*) from old") == [(1,)]
-    answers = couple.ask("a", database, _COUNT), couple.ask("b", database, _COUNT)
-    couple.run("b", database, "alter subscription unrefreshed refresh publication")
-    couple.ready(database)
-    assert couple.ask("b", database, _COUNT) == answers[0]
+        couple.run(node, name, "create table old (id int)", "create table items (id int)")
+    couple.run("a", name, "create publication unrefreshed for table old")
+    couple.subscribe(name, ["unrefreshed"])
+    couple.run("a", name, "alter publication unrefreshed add table items")
+    couple.run("a", name, "insert into items values (1)", "insert into old values (1)")
+    couple.caught_up(name)
+    assert couple.ask("b", name, "select count(*) from old") == [(1,)]
+    answers = couple.ask("a", name, _COUNT), couple.ask("b", name, _COUNT)
+    couple.run("b", name, "alter subscription unrefreshed refresh publication")
+    couple.ready(name)
+    assert couple.ask("b", name, _COUNT) == answers[0]
     return answers
 
 

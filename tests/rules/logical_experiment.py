@@ -1,9 +1,9 @@
 """Experiments on logical replication: a publisher, its subscriber, and the verdict that follows from what both answer.
 
 The ordinary experiments of a module share one couple: a pair whose standby was promoted at once, so that two
-independent servers are left. Each experiment has a schema of its own on both, and a publication if it wants one. One
-subscription takes the publications of a database; an experiment whose subscription is to stop, or has options of its
-own, gets a database of its own name.
+independent servers are left. Each experiment has a schema of its own name on both, and a publication if it wants one.
+One subscription takes them all, but for those of experiments whose subscription is to stop, or has options of its own.
+What concerns a whole database (FOR ALL TABLES, prepared transactions) has a database of its own name as well.
 
 Everything is done on the publisher, the subscriber confirms the publisher's position, both are asked; then the
 publisher is killed, and the subscriber is asked again. What was at stake is *kept* if the subscriber answers as the
@@ -13,7 +13,6 @@ publisher did; verdicts follow as in `tests.rules.experiment`.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import re
 import signal
@@ -36,19 +35,21 @@ ABSENT = Refusal("42P01: relation .* does not exist")
 """What a server says of a table that it does not have."""
 
 SHARED = "postgres"
-"""The database of those experiments that have none of their own."""
+"""The database, and the subscription, of those experiments that have none of their own."""
 
-_SETTINGS = {
-    "allow_in_place_tablespaces": "on",
-    "autovacuum": "off",
-    "max_active_replication_origins": "40",
-    "max_logical_replication_workers": "40",
-    "max_prepared_transactions": "5",
-    "max_replication_slots": "60",
-    "max_wal_senders": "60",
-    "max_worker_processes": "60",
-    "wal_retrieve_retry_interval": "'1s'",
-}
+_SETTINGS = """
+allow_in_place_tablespaces = on
+autovacuum = off
+fsync = off
+max_active_replication_origins = 40
+max_logical_replication_workers = 40
+max_prepared_transactions = 5
+max_replication_slots = 60
+max_wal_senders = 60
+max_worker_processes = 60
+wal_retrieve_retry_interval = 1s
+"""
+# fsync: a killed server loses what it had not written, flushed or not; the databases come much faster.
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Experiment:
         publication: what is published, the words after CREATE PUBLICATION and its name; empty for nothing.
         do: statements for the publisher, all in one session, each its own transaction.
         refused: statements that the publisher must refuse after that, each with the pattern of its refusal.
-        alone: whether the experiment has databases and a subscription of its own.
+        alone: whether the experiment has a subscription of its own name.
         subscription: options of that subscription.
         stops: pattern of the error that stops apply, in the subscriber's log; empty where apply goes on.
         cut: whether the subscription is disabled before `do`, which is then done just before the kill.
@@ -94,9 +95,14 @@ class Experiment:
     after: tuple[str, Expected] | None = None
 
     @property
-    def database(self) -> str:
-        """The database of this experiment."""
+    def subscribed(self) -> str:
+        """The subscription that takes what this experiment publishes."""
         return self.name if self.alone else SHARED
+
+    @property
+    def needs_database(self) -> bool:
+        """Whether it would be seen in, or see, the rest of a database that it shares."""
+        return "for all tables" in self.publication or bool(self.subscription)
 
     @property
     def is_last(self) -> bool:
@@ -110,7 +116,7 @@ class Trial:
 
     Attributes:
         rule: id of the rule.
-        name: unique in the module, and of databases of its own on both servers.
+        name: unique in the module, and of a schema of its own on both servers.
         run: makes it, asserts what the rule claims, and returns the answers of publisher and subscriber.
     """
 
@@ -156,66 +162,72 @@ class Couple:
 
     def __init__(self, pair: Pair) -> None:
         self.pair = pair
+        self._databases = {SHARED}
         pair.embedded.promote("b")
-        for node in NODES:
-            for name, value in _SETTINGS.items():
-                pair.run(f"alter system set {name} = {value}", node)
-        pair.close()
-        pair.embedded.stop()
-        pair.embedded.start()
         # It remembers what the standby's queries needed, and would keep vacuum from its work.
         pair.run("select pg_drop_replication_slot(slot_name) from pg_replication_slots", "a")
 
     @contextlib.contextmanager
-    def session(self, node: NodeName, database: str, schema: str = "public") -> Iterator[psycopg.Connection]:
-        """Open a session in which every statement is its own transaction."""
-        conninfo = psycopg.conninfo.make_conninfo(self.pair.server(node).conninfo, dbname=database)
+    def session(self, node: NodeName, name: str) -> Iterator[psycopg.Connection]:
+        """Open a session in which every statement is its own transaction, where the things of that name are."""
+        conninfo = psycopg.conninfo.make_conninfo(self.pair.server(node).conninfo, dbname=self.database(name))
         with contextlib.closing(psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)) as session:
-            rows(session, f"set search_path = {schema}, public")
+            rows(session, f"set search_path = {name}, public")
             yield session
 
-    def run(self, node: NodeName, database: str, *statements: str) -> list[tuple[object, ...]]:
+    def database(self, name: str) -> str:
+        """Return the database that has the things of a name: one of that name, or the shared one."""
+        return name if name in self._databases else SHARED
+
+    def run(self, node: NodeName, name: str, *statements: str) -> list[tuple[object, ...]]:
         """Run statements on a server and return the rows of the last one."""
-        with self.session(node, database) as session:
+        with self.session(node, name) as session:
             return [rows(session, statement) for statement in statements][-1]
 
-    def ask(self, node: NodeName, database: str, look: str, schema: str = "public") -> Answer:
+    def ask(self, node: NodeName, name: str, look: str) -> Answer:
         """Ask a question in a new session."""
-        with self.session(node, database, schema) as session:
+        with self.session(node, name) as session:
             return answer(session, look)
 
     def create_database(self, name: str) -> None:
-        """Create a database on both servers."""
+        """Create a database on both servers, with a schema of the same name."""
         for node in NODES:
             self.run(node, SHARED, f"create database {name}")
+        self._databases.add(name)
+        self.create_schema(name)
 
-    def source(self, database: str) -> str:
-        """Return the address of a database of the publisher's, for a subscription."""
-        return f"host={self.pair.embedded.socket} port=5432 user=postgres dbname={database}"
+    def create_schema(self, name: str) -> None:
+        """Create a schema on both servers."""
+        for node in NODES:
+            self.run(node, name, f"create schema {name}")
 
-    def subscribe(self, database: str, publications: Sequence[str], options: str = "", *, copy: bool = False) -> None:
-        """Have the subscriber's database take publications of the publisher's; rows that are there only if `copy`."""
+    def source(self, name: str) -> str:
+        """Return the address of the things of a name on the publisher, for a subscription."""
+        return f"host={self.pair.embedded.socket} port=5432 user=postgres dbname={self.database(name)}"
+
+    def subscribe(self, name: str, publications: Sequence[str], options: str = "", *, copy: bool = False) -> None:
+        """Create a subscription to publications; rows that are there already are taken only if `copy`."""
         given = ", ".join([f"copy_data = {str(copy).lower()}", *([options] if options else [])])
-        create = (
-            f"create subscription {database} connection '{self.source(database)}' publication {', '.join(publications)}"
-        )
-        self.run("b", database, f"{create} with ({given})")
+        create = f"create subscription {name} connection '{self.source(name)}' publication {', '.join(publications)}"
+        self.run("b", name, f"{create} with ({given})")
 
-    def caught_up(self, *databases: str) -> None:
+    def caught_up(self, *names: str) -> None:
         """Wait until each subscription has confirmed all that the publisher has committed until now."""
         ((end,),) = self.run("a", SHARED, "select pg_logical_emit_message(false, 'end', '', true)")
         look = "select slot_name, confirmed_flush_lsn from pg_replication_slots where slot_type = 'logical'"
 
         def confirmed() -> bool:
             at = dict(self.run("a", SHARED, look))
-            return all(Lsn(at[name]) >= Lsn(end) for name in databases)
+            return all(Lsn(at[name]) >= Lsn(end) for name in names)
 
-        topology.wait_until(confirmed, f"{', '.join(databases)} to confirm {end}", timeout_s=60)
+        topology.wait_until(confirmed, f"{', '.join(names)} to confirm {end}", timeout_s=60)
 
-    def ready(self, database: str) -> None:
+    def ready(self, name: str) -> None:
         """Wait until every table of a subscription has been copied."""
-        unready = "select srrelid from pg_subscription_rel where srsubstate <> 'r'"
-        topology.wait_until(lambda: not self.run("b", database, unready), f"{database} to be copied", timeout_s=60)
+        unready = (
+            "select subname from pg_subscription_rel join pg_subscription s on s.oid = srsubid where srsubstate <> 'r'"
+        )
+        topology.wait_until(lambda: (name,) not in self.run("b", name, unready), f"{name} to be copied", timeout_s=60)
 
     def logged(self, node: NodeName, pattern: str) -> str:
         """Wait until the log of a server has a line that a pattern fits, and return what fits."""
@@ -237,13 +249,11 @@ class Couple:
             lambda: self.run("a", SHARED, state) == expected, f"commits to wait for {subscription}", timeout_s=60
         )
 
-    def cut(self, database: str) -> None:
+    def cut(self, name: str) -> None:
         """Disable a subscription and wait until the publisher has let go of it."""
-        self.run("b", database, f"alter subscription {database} disable")
+        self.run("b", name, f"alter subscription {name} disable")
         active = "select slot_name from pg_replication_slots where active"
-        topology.wait_until(
-            lambda: (database,) not in self.run("a", SHARED, active), f"{database} to stop", timeout_s=60
-        )
+        topology.wait_until(lambda: (name,) not in self.run("a", SHARED, active), f"{name} to stop", timeout_s=60)
 
     def stop_flushing(self) -> None:
         """Hold the publisher's log writer, so that a commit that nobody flushes stays unflushed until the kill."""
@@ -256,7 +266,7 @@ class LogicalBench(Bench):
 
     def __init__(self, experiments: Sequence[Experiment | Trial]) -> None:
         super().__init__(experiments)
-        with fresh_pair() as pair:
+        with fresh_pair(_SETTINGS) as pair:
             outcomes = perform(Couple(pair), experiments)
         self._outcomes = {outcome.experiment.name: outcome for outcome in outcomes}
         assert len(self._outcomes) == len(experiments), "two experiments share a name"
@@ -273,7 +283,7 @@ def perform(couple: Couple, experiments: Sequence[Experiment | Trial]) -> list[O
     _prepare(couple, [outcome.experiment for outcome in ordinary])
     for outcome in outcomes:
         if isinstance(outcome.experiment, Trial):
-            couple.create_database(outcome.experiment.name)
+            couple.create_schema(outcome.experiment.name)
             with _named(outcome.experiment):
                 outcome.publisher, outcome.switched = outcome.experiment.run(couple)
     with contextlib.ExitStack() as sessions:
@@ -285,7 +295,7 @@ def perform(couple: Couple, experiments: Sequence[Experiment | Trial]) -> list[O
         for outcome in ordinary:
             if outcome.experiment.is_last:
                 if outcome.experiment.cut:
-                    couple.cut(outcome.experiment.database)
+                    couple.cut(outcome.experiment.subscribed)
                 _do(couple, outcome, sessions)
         couple.pair.embedded.kill("a")
     for outcome in ordinary:
@@ -295,25 +305,25 @@ def perform(couple: Couple, experiments: Sequence[Experiment | Trial]) -> list[O
 
 def _prepare(couple: Couple, experiments: Sequence[Experiment]) -> None:
     for experiment in experiments:
-        if experiment.alone:
+        if experiment.needs_database:
             couple.create_database(experiment.name)
+        else:
+            couple.create_schema(experiment.name)
         for node, more in (("a", experiment.here), ("b", experiment.there)):
-            with couple.session(node, experiment.database, experiment.name) as session, _named(experiment):
-                for statement in (f"create schema {experiment.name}", *experiment.both, *more):
+            with couple.session(node, experiment.name) as session, _named(experiment):
+                for statement in (*experiment.both, *more):
                     rows(session, statement)
                 if node == "a" and experiment.publication:
                     rows(session, f"create publication {experiment.name} {experiment.publication}")
     published = [experiment for experiment in experiments if experiment.publication]
-    for database, group in itertools.groupby(
-        sorted(published, key=lambda each: each.database), key=lambda each: each.database
-    ):
-        members = list(group)
-        couple.subscribe(database, [each.name for each in members], members[0].subscription)
+    for name in {experiment.subscribed for experiment in published}:
+        taken = [experiment for experiment in published if experiment.subscribed == name]
+        couple.subscribe(name, [experiment.name for experiment in taken], taken[0].subscription)
 
 
 def _do(couple: Couple, outcome: Outcome, sessions: contextlib.ExitStack) -> None:
     experiment = outcome.experiment
-    session = sessions.enter_context(couple.session("a", experiment.database, experiment.name))
+    session = sessions.enter_context(couple.session("a", experiment.name))
     with _named(experiment):
         for statement in experiment.do:
             rows(session, statement)
@@ -326,16 +336,16 @@ def _look(couple: Couple, outcomes: Sequence[Outcome]) -> None:
         if outcome.experiment.stops:
             couple.logged("b", outcome.experiment.stops)
             outcome.stopped = True
-    going = {each.experiment.database for each in outcomes if each.experiment.publication and not each.stopped}
+    going = {each.experiment.subscribed for each in outcomes if each.experiment.publication and not each.stopped}
     couple.caught_up(*going)
     for outcome in outcomes:
         experiment = outcome.experiment
-        outcome.subscriber = couple.ask("b", experiment.database, experiment.look, experiment.name)
+        outcome.subscriber = couple.ask("b", experiment.name, experiment.look)
 
 
 def _look_after(couple: Couple, outcome: Outcome) -> None:
     experiment = outcome.experiment
-    with couple.session("b", experiment.database, experiment.name) as session:
+    with couple.session("b", experiment.name) as session:
         outcome.switched = answer(session, experiment.look)
         if experiment.is_last:
             outcome.subscriber = outcome.switched

@@ -15,16 +15,16 @@ _DRAFTS = "create table items (id int primary key, draft boolean not null, label
 
 def decoded_without_key(couple: Couple) -> tuple[Answer, Answer]:
     """Decode a delete of a table without a replica identity, and of the same table with its whole row as identity."""
-    database = "decoded"
-    couple.run("a", database, "create table items (id int)", "insert into items values (41), (42)")
-    couple.run("a", database, "select pg_create_logical_replication_slot('decoded', 'test_decoding')")
-    couple.run("a", database, "delete from items where id = 41")
-    couple.run("a", database, "alter table items replica identity full", "delete from items where id = 42")
+    name = "decoded"
+    couple.run("a", name, "create table items (id int)", "insert into items values (41), (42)")
+    couple.run("a", name, "select pg_create_logical_replication_slot('decoded', 'test_decoding')")
+    couple.run("a", name, "delete from items where id = 41")
+    couple.run("a", name, "alter table items replica identity full", "delete from items where id = 42")
     deleted = (
         "select substring(data from 'DELETE: (.*)') from pg_logical_slot_peek_changes('decoded', null, null) "
         "where data like '%DELETE%'"
     )
-    without, full = couple.run("a", database, deleted)
+    without, full = couple.run("a", name, deleted)
     assert without == ("(no-tuple-data)",)
     assert full == ("id[integer]:42",)
     return [full], [without]
@@ -32,45 +32,47 @@ def decoded_without_key(couple: Couple) -> tuple[Answer, Answer]:
 
 def created_and_refreshed(couple: Couple) -> tuple[Answer, Answer]:
     """Create a table with a key under FOR ALL TABLES, on the subscriber first, and refresh there."""
-    database = "taken_on"
-    couple.run("a", database, "create publication taken_on for all tables")
-    couple.subscribe(database, ["taken_on"])
+    name = "taken_on"
+    couple.create_database(name)
+    couple.run("a", name, "create publication taken_on for all tables")
+    couple.subscribe(name, ["taken_on"])
     for node in ("b", "a"):
-        couple.run(node, database, "create table items (id int primary key)")
-    couple.run("a", database, "insert into items values (1)")
-    couple.run("b", database, "alter subscription taken_on refresh publication")
-    couple.ready(database)
-    couple.run("a", database, "insert into items values (2)", "update items set id = 3 where id = 1")
-    couple.caught_up(database)
+        couple.run(node, name, "create table items (id int primary key)")
+    couple.run("a", name, "insert into items values (1)")
+    couple.run("b", name, "alter subscription taken_on refresh publication")
+    couple.ready(name)
+    couple.run("a", name, "insert into items values (2)", "update items set id = 3 where id = 1")
+    couple.caught_up(name)
     look = "select id from items order by id"
-    return couple.ask("a", database, look), couple.ask("b", database, look)
+    return couple.ask("a", name, look), couple.ask("b", name, look)
 
 
 def passed_on(couple: Couple) -> tuple[Answer, Answer]:
     """Give the publisher a subscription of its own: its rows are passed on, unless only rows of no origin are taken."""
-    database = "chain"
+    name = "chain"
     couple.create_database("chain_source")
     items = "create table items (id int)"
-    couple.run("a", "chain_source", items, "create publication upstream for table items")
+    couple.run("a", "chain_source", "create schema chain", "create table chain.items (id int)")
+    couple.run("a", "chain_source", "create publication upstream for table chain.items")
     couple.run("a", "chain_source", "select pg_create_logical_replication_slot('upstream', 'pgoutput')")
     for node in ("a", "b"):
-        couple.run(node, database, items)
-    couple.run("a", database, "create publication chain for table items")
-    couple.subscribe(database, ["chain"])
+        couple.run(node, name, items)
+    couple.run("a", name, "create publication chain for table items")
+    couple.subscribe(name, ["chain"])
     couple.run(
         "a",
-        database,
+        name,
         f"create subscription upstream connection '{couple.source('chain_source')}' publication upstream "
         "with (copy_data = false, create_slot = false)",
     )
     for row, origin in ((1, "none"), (2, "any")):
-        couple.run("a", "chain_source", f"insert into items values ({row})")
-        couple.caught_up("upstream", database)
-        couple.run("b", database, f"alter subscription chain set (origin = {origin})")
-    assert couple.ask("a", database, "select id from items order by id") == [(1,), (2,)]
-    assert couple.ask("b", database, "select id from items order by id") == [(1,)]
+        couple.run("a", "chain_source", f"insert into chain.items values ({row})")
+        couple.caught_up("upstream", name)
+        couple.run("b", name, f"alter subscription chain set (origin = {origin})")
+    assert couple.ask("a", name, "select id from items order by id") == [(1,), (2,)]
+    assert couple.ask("b", name, "select id from items order by id") == [(1,)]
     look = "select count(*) from pg_subscription where subname = 'upstream'"
-    return couple.ask("a", database, look), couple.ask("b", database, look)
+    return couple.ask("a", name, look), couple.ask("b", name, look)
 
 
 EXPERIMENTS: tuple[Experiment | Trial, ...] = (

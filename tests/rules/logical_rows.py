@@ -12,15 +12,15 @@ _ALL = "select id, label from items order by id"
 
 def messages(couple: Couple) -> tuple[Answer, Answer]:
     """Decode a message as a consumer that asks for messages does, and as a subscription does."""
-    database = "messages"
-    couple.run("a", database, "create publication empty")
-    couple.run("a", database, "select pg_create_logical_replication_slot('messages', 'pgoutput')")
-    couple.run("a", database, "select pg_logical_emit_message(true, 'prefix', 'content')")
+    name = "messages"
+    couple.run("a", name, "create publication empty")
+    couple.run("a", name, "select pg_create_logical_replication_slot('messages', 'pgoutput')")
+    couple.run("a", name, "select pg_logical_emit_message(true, 'prefix', 'content')")
     peek = (
         "select count(*) from pg_logical_slot_peek_binary_changes('messages', null, null,"
         "'proto_version', '1', 'publication_names', 'empty' {}) where position('prefix'::bytea in data) > 0"
     )
-    asked, unasked = (couple.ask("a", database, peek.format(word)) for word in (", 'messages', 'true'", ""))
+    asked, unasked = (couple.ask("a", name, peek.format(word)) for word in (", 'messages', 'true'", ""))
     assert asked == [(1,)]
     assert "messages" not in couple.logged("a", r'START_REPLICATION SLOT "postgres" LOGICAL .*')
     return asked, unasked
@@ -28,19 +28,19 @@ def messages(couple: Couple) -> tuple[Answer, Answer]:
 
 def decoded_toast(couple: Couple) -> tuple[Answer, Answer]:
     """Decode an update that leaves a large value as it is: only the whole row as identity has the value in the log."""
-    database = "decoded_toast"
+    name = "decoded_toast"
     create = "create table items (id int primary key, n int, big text)"
-    couple.run("a", database, create, "alter table items alter big set storage external")
-    couple.run("a", database, "insert into items values (1, 1, repeat('x', 100000))")
-    couple.run("a", database, "select pg_create_logical_replication_slot('decoded_toast', 'test_decoding')")
-    couple.run("a", database, "update items set n = 2")
-    couple.run("a", database, "alter table items replica identity full", "update items set n = 3")
+    couple.run("a", name, create, "alter table items alter big set storage external")
+    couple.run("a", name, "insert into items values (1, 1, repeat('x', 100000))")
+    couple.run("a", name, "select pg_create_logical_replication_slot('decoded_toast', 'test_decoding')")
+    couple.run("a", name, "update items set n = 2")
+    couple.run("a", name, "alter table items replica identity full", "update items set n = 3")
     look = (
         "select data like '%unchanged-toast-datum%', length(data) > 100000 "
         "from pg_logical_slot_peek_changes('decoded_toast', null, null) where data like '%UPDATE%'"
     )
-    assert couple.run("a", database, look) == [(True, False), (True, True)]
-    return couple.ask("a", database, look), couple.ask("a", database, look)
+    assert couple.run("a", name, look) == [(True, False), (True, True)]
+    return couple.ask("a", name, look), couple.ask("a", name, look)
 
 
 EXPERIMENTS: tuple[Experiment | Trial, ...] = (

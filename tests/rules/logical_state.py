@@ -12,17 +12,17 @@ _NO_FUNCTION = Refusal("42883: function .* does not exist")
 
 def notified(couple: Couple) -> tuple[Answer, Answer]:
     """Listen on both servers, and notify on the publisher together with a published row."""
-    database = "notified"
+    name = "notified"
     for node in ("a", "b"):
-        couple.run(node, database, "create table items (id int)")
-    couple.run("a", database, "create publication notified for table items")
-    couple.subscribe(database, ["notified"])
-    with couple.session("a", database) as here, couple.session("b", database) as there:
+        couple.run(node, name, "create table items (id int)")
+    couple.run("a", name, "create publication notified for table items")
+    couple.subscribe(name, ["notified"])
+    with couple.session("a", name) as here, couple.session("b", name) as there:
         for session in (here, there):
             session.execute("listen news")
-        couple.run("a", database, "begin; insert into items values (1); notify news, 'heard'; commit")
-        couple.caught_up(database)
-        assert couple.ask("b", database, "select id from items") == [(1,)]
+        couple.run("a", name, "begin; insert into items values (1); notify news, 'heard'; commit")
+        couple.caught_up(name)
+        assert couple.ask("b", name, "select id from items") == [(1,)]
         return heard(here), heard(there)
 
 
@@ -34,14 +34,14 @@ def heard(session: psycopg.Connection) -> Answer:
 
 def locked(couple: Couple) -> tuple[Answer, Answer]:
     """Lock a published table on the publisher, and try the same lock on both servers."""
-    database = "locked"
+    name = "locked"
     for node in ("a", "b"):
-        couple.run(node, database, "create table items (id int)")
-    with couple.session("a", database) as session:
+        couple.run(node, name, "create table items (id int)")
+    with couple.session("a", name) as session:
         session.execute("begin")
         session.execute("lock table items")
         take = "begin; lock table items nowait; rollback"
-        here, there = couple.ask("a", database, take), couple.ask("b", database, take)
+        here, there = couple.ask("a", name, take), couple.ask("b", name, take)
     assert here == '55P03: could not obtain lock on relation "items"'
     return here, there
 
@@ -80,20 +80,20 @@ def imported(couple: Couple) -> tuple[Answer, Answer]:
 
 def waited_for(couple: Couple) -> tuple[Answer, Answer]:
     """Commit at each level that waits for the subscriber, and look there at once."""
-    database = "waited"
+    name = "waited"
     levels = ("remote_write", "on", "remote_apply")
     for node in ("a", "b"):
-        couple.run(node, database, "create table items (level text)")
-    couple.run("a", database, "create publication waited for table items")
-    couple.subscribe(database, ["waited"])
-    couple.caught_up(database)
+        couple.run(node, name, "create table items (level text)")
+    couple.run("a", name, "create publication waited for table items")
+    couple.subscribe(name, ["waited"])
+    couple.caught_up(name)
     couple.named("waited")
     try:
         answers: dict[str, list[tuple[object, ...]]] = {"a": [], "b": []}
         for level in levels * 10:
-            couple.run("a", database, f"set synchronous_commit = {level}", f"insert into items values ('{level}')")
+            couple.run("a", name, f"set synchronous_commit = {level}", f"insert into items values ('{level}')")
             for node in answers:
-                answers[node] += couple.run(node, database, "select count(*) from items")
+                answers[node] += couple.run(node, name, "select count(*) from items")
     finally:
         couple.named("")
     return answers["a"], answers["b"]
@@ -101,18 +101,18 @@ def waited_for(couple: Couple) -> tuple[Answer, Answer]:
 
 def not_waited_for(couple: Couple) -> tuple[Answer, Answer]:
     """Commit at level local while the subscriber that commits are to wait for has stopped, and ask at once."""
-    database = "local"
+    name = "local"
     for node in ("a", "b"):
-        couple.run(node, database, "create table items (id int)")
-    couple.run("a", database, "create publication local for table items")
-    couple.subscribe(database, ["local"])
-    couple.caught_up(database)
+        couple.run(node, name, "create table items (id int)")
+    couple.run("a", name, "create publication local for table items")
+    couple.subscribe(name, ["local"])
+    couple.caught_up(name)
     couple.named("local")
     try:
-        couple.cut(database)
-        couple.run("a", database, "set synchronous_commit = local", "insert into items values (1)")
+        couple.cut(name)
+        couple.run("a", name, "set synchronous_commit = local", "insert into items values (1)")
         look = "select count(*) from items"
-        return couple.ask("a", database, look), couple.ask("b", database, look)
+        return couple.ask("a", name, look), couple.ask("b", name, look)
     finally:
         couple.named("")
 

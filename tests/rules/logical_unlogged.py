@@ -8,41 +8,45 @@ from tests.rules.logical_experiment import ABSENT, WHOLE, Couple, Experiment, Tr
 
 def copied_at_refresh(couple: Couple) -> tuple[Answer, Answer]:
     """Log a table under FOR ALL TABLES: rows come neither with that nor after it, and all of them at a refresh."""
-    database = "relogged"
-    couple.run("a", database, "create unlogged table items (id int)", "insert into items values (1), (2)")
-    couple.run("b", database, "create table items (id int)")
-    couple.run("a", database, "create publication relogged for all tables")
-    couple.subscribe(database, ["relogged"])
-    couple.run("a", database, "alter table items set logged")
-    couple.run("a", database, "insert into items values (3)")
-    couple.caught_up(database)
+    name = "relogged"
+    couple.create_database(name)
+    couple.run("a", name, "create unlogged table items (id int)", "insert into items values (1), (2)")
+    couple.run("b", name, "create table items (id int)")
+    couple.run("a", name, "create publication relogged for all tables")
+    couple.subscribe(name, ["relogged"])
+    couple.run("a", name, "alter table items set logged")
+    couple.run("a", name, "insert into items values (3)")
+    couple.caught_up(name)
     look = "select count(*) from items"
-    answers = couple.ask("a", database, look), couple.ask("b", database, look)
+    answers = couple.ask("a", name, look), couple.ask("b", name, look)
     assert answers == ([(3,)], [(0,)])
-    couple.run("b", database, f"alter subscription {database} refresh publication")
-    couple.ready(database)
-    assert couple.ask("b", database, look) == [(3,)]
+    couple.run("b", name, f"alter subscription {name} refresh publication")
+    couple.ready(name)
+    assert couple.ask("b", name, look) == [(3,)]
     return answers
 
 
 def copied_part(couple: Couple) -> tuple[Answer, Answer]:
     """Copy a partitioned table one of whose partitions is unlogged: its rows are copied, and never followed."""
-    database = "parts"
+    name = "parts"
     root = "create table items (id int) partition by range (id)"
     low = "create table low partition of items for values from (0) to (5)"
     high = "create {} table high partition of items for values from (5) to (10)"
-    couple.run("a", database, root, low, high.format("unlogged"), "insert into items values (1), (6)")
-    couple.run("b", database, root, low, high.format(""))
-    couple.run("a", database, "create publication parts for table items")
-    assert couple.ask("a", database, "select tablename from pg_publication_tables") == [("low",), ("high",)]
-    couple.subscribe(database, ["parts"], copy=True)
-    couple.ready(database)
-    couple.run("a", database, "insert into items values (2), (7)")
-    couple.caught_up(database)
+    couple.run("a", name, root, low, high.format("unlogged"), "insert into items values (1), (6)")
+    couple.run("b", name, root, low, high.format(""))
+    couple.run("a", name, "create publication parts for table items")
+    assert couple.ask("a", name, "select tablename from pg_publication_tables where pubname = 'parts'") == [
+        ("low",),
+        ("high",),
+    ]
+    couple.subscribe(name, ["parts"], copy=True)
+    couple.ready(name)
+    couple.run("a", name, "insert into items values (2), (7)")
+    couple.caught_up(name)
     look = "select id from items order by id"
-    copied = couple.ask("b", database, look)
+    copied = couple.ask("b", name, look)
     assert copied == [(1,), (2,), (6,)]
-    return couple.ask("a", database, look), copied
+    return couple.ask("a", name, look), copied
 
 
 EXPERIMENTS: tuple[Experiment | Trial, ...] = (
