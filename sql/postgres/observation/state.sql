@@ -20,6 +20,7 @@ from pg_prepared_xacts
 union all
 select 'origin progress', external_id, remote_lsn::text
 from pg_show_replication_origin_status()
+where remote_lsn <> '0/0'
 union all
 select 'advisory lock', concat_ws(' ', classid, objid, objsubid), mode
 from pg_locks
