@@ -316,7 +316,7 @@ def _prepare(couple: Couple, experiments: Sequence[Experiment]) -> None:
                 if node == "a" and experiment.publication:
                     rows(session, f"create publication {experiment.name} {experiment.publication}")
     published = [experiment for experiment in experiments if experiment.publication]
-    for name in {experiment.subscribed for experiment in published}:
+    for name in sorted({experiment.subscribed for experiment in published}):
         taken = [experiment for experiment in published if experiment.subscribed == name]
         couple.subscribe(name, [experiment.name for experiment in taken], taken[0].subscription)
 
