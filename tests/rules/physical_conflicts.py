@@ -1,10 +1,13 @@
-"""Experiments on queries of the standby that are in the way of replay."""
+"""Experiments on queries of the standby that are in the way of replay.
+
+The conflicts share one pair, each with a table of its own.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 
@@ -17,20 +20,6 @@ _CANCELED = "canceling statement due to conflict with recovery"
 _TERMINATED = "terminating connection due to conflict with recovery"
 
 EXPERIMENTS: tuple[Experiment, ...] = ()
-
-
-@contextlib.contextmanager
-def impatient_pair() -> Iterator[Pair]:
-    """Make a pair whose standby neither holds the primary back nor lets its queries hold replay up for long."""
-    with fresh_pair() as pair:
-        configure(pair, "b", "hot_standby_feedback", "off")
-        configure(pair, "b", "max_standby_streaming_delay", "'200ms'")
-        pair.run("create table public.t as select i from generate_series(1, 100) as i")
-        catch_up(pair)
-        # Until then the primary keeps rows for it.
-        horizon = "select xmin is null from pg_replication_slots"
-        wait(lambda: pair.run(horizon) == [(True,)], "the primary to hear that it need not keep rows")
-        yield pair
 
 
 @contextlib.contextmanager
@@ -74,64 +63,38 @@ def fate_of(idle: psycopg.Connection) -> tuple[str, str, str]:
     raise AssertionError("it goes on")
 
 
-def kept(pair: Pair, question: str) -> bool:
-    """Catch up, fail over, and return whether the promoted standby answers as the primary did."""
-    catch_up(pair)
-    before = pair.run(question)
-    pair.close()
-    pair.fail_over()
-    return pair.run(question, "b") == before
-
-
-def snapshot() -> bool:
+def snapshot(pair: Pair) -> str:
     """Vacuum rows that a query of the standby may still need."""
-    with impatient_pair() as pair:
-        with busy(pair, "select count(*) from public.t") as query:
-            pair.run("delete from public.t where i <= 50")
-            pair.run("vacuum public.t")
-            detail = "User query might have needed to see row versions that must be removed."
-            assert end_of(query) == ("40001", _CANCELED, detail)
-        wait_counted(pair, "confl_snapshot")
-        return kept(pair, "select count(*) from public.t")
+    with busy(pair, "select count(*) from public.snapshot") as query:
+        pair.run("delete from public.snapshot where i <= 50")
+        pair.run("vacuum public.snapshot")
+        detail = "User query might have needed to see row versions that must be removed."
+        assert end_of(query) == ("40001", _CANCELED, detail)
+    wait_counted(pair, "confl_snapshot")
+    return "select count(*) from public.snapshot"
 
 
-def lock() -> bool:
+def lock(pair: Pair) -> str:
     """Alter a table that a query of the standby has read."""
-    with impatient_pair() as pair:
-        with busy(pair, "select count(*) from public.t") as query:
-            pair.run("alter table public.t add column more int")
-            assert end_of(query) == ("40001", _CANCELED, "User was holding a relation lock for too long.")
-        wait_counted(pair, "confl_lock")
-        return kept(pair, "select more from public.t where i = 1")
+    with busy(pair, "select count(*) from public.lock") as query:
+        pair.run("alter table public.lock add column more int")
+        assert end_of(query) == ("40001", _CANCELED, "User was holding a relation lock for too long.")
+    wait_counted(pair, "confl_lock")
+    return "select more from public.lock where i = 1"
 
 
-def idle() -> bool:
+def idle(pair: Pair) -> str:
     """Alter a table that an idle transaction of the standby has read."""
-    with impatient_pair() as pair, session(pair, "b") as transaction:
+    with session(pair, "b") as transaction:
         transaction.execute("begin")
-        transaction.execute("select count(*) from public.t")
-        pair.run("alter table public.t add column more int")
+        transaction.execute("select count(*) from public.idle")
+        pair.run("alter table public.idle add column more int")
         catch_up(pair)
-        ended = fate_of(transaction)
-        assert ended == ("40001", _TERMINATED, "User was holding a relation lock for too long.")
-        return kept(pair, "select more from public.t where i = 1")
+        assert fate_of(transaction) == ("40001", _TERMINATED, "User was holding a relation lock for too long.")
+    return "select more from public.idle where i = 1"
 
 
-def database() -> bool:
-    """Drop a database in which the standby has a session."""
-    with impatient_pair() as pair:
-        configure(pair, "b", "max_standby_streaming_delay", "-1")
-        pair.run("create database gone")
-        catch_up(pair)
-        with session(pair, "b", "gone") as visitor:
-            pair.run("drop database gone")
-            catch_up(pair)
-            ended = fate_of(visitor)
-            assert ended == ("57P04", _TERMINATED, "User was connected to a database that must be dropped.")
-        return kept(pair, "select count(*) from pg_database where datname = 'gone'")
-
-
-def tablespace() -> bool:
+def tablespace(pair: Pair) -> str:
     """Drop a tablespace in which a query of the standby keeps temporary files."""
     spill = (
         "set temp_tablespaces = spare",
@@ -139,7 +102,7 @@ def tablespace() -> bool:
         "declare c cursor for select * from generate_series(1, 100000)",
         "fetch 1 from c",
     )
-    with impatient_pair() as pair, session(pair, "a") as primary:
+    with session(pair, "a") as primary:
         primary.execute("set allow_in_place_tablespaces = on")
         primary.execute("create tablespace spare location ''")
         catch_up(pair)
@@ -147,21 +110,71 @@ def tablespace() -> bool:
             primary.execute("drop tablespace spare")
             detail = "User was or might have been using tablespace that must be dropped."
             assert end_of(query) == ("40001", _CANCELED, detail)
-        wait_counted(pair, "confl_tablespace")
-        return kept(pair, "select count(*) from pg_tablespace where spcname = 'spare'")
+    wait_counted(pair, "confl_tablespace")
+    return "select count(*) from pg_tablespace where spcname = 'spare'"
 
 
-def buffer_pin() -> bool:
+def buffer_pin(pair: Pair) -> str:
     """Vacuum a page on which a cursor of the standby stands; what is removed was never visible to anyone."""
-    with impatient_pair() as pair, session(pair, "a") as primary:
-        for statement in ("begin", "insert into public.t values (0)", "rollback"):
+    with session(pair, "a") as primary:
+        for statement in ("begin", "insert into public.buffer_pin values (0)", "rollback"):
             primary.execute(statement)
         catch_up(pair)
-        with busy(pair, "declare c cursor for select * from public.t", "fetch 1 from c") as query:
-            primary.execute("vacuum freeze public.t")
+        with busy(pair, "declare c cursor for select * from public.buffer_pin", "fetch 1 from c") as query:
+            primary.execute("vacuum freeze public.buffer_pin")
             assert end_of(query) == ("40001", _CANCELED, "User was holding shared buffer pin for too long.")
-        wait_counted(pair, "confl_bufferpin")
-        return kept(pair, "select count(*) from public.t")
+    wait_counted(pair, "confl_bufferpin")
+    return "select count(*) from public.buffer_pin"
+
+
+def database(pair: Pair) -> str:
+    """Drop a database in which the standby has a session, which no setting lets replay wait for."""
+    configure(pair, "b", "max_standby_streaming_delay", "-1")
+    pair.run("create database gone")
+    catch_up(pair)
+    with session(pair, "b", "gone") as visitor:
+        pair.run("drop database gone")
+        catch_up(pair)
+        ended = fate_of(visitor)
+        assert ended == ("57P04", _TERMINATED, "User was connected to a database that must be dropped.")
+    return "select count(*) from pg_database where datname = 'gone'"
+
+
+_CONFLICTS: dict[str, Callable[[Pair], str]] = {
+    "PGP-093": snapshot,
+    "PGP-094": lock,
+    "PGP-095": idle,
+    "PGP-097": tablespace,
+    "PGP-098": buffer_pin,
+    "PGP-096": database,
+}
+
+
+@functools.cache
+def outcomes() -> dict[str, bool]:
+    """Make every conflict on one pair, fail over, and return whether what the primary did is there, by rule.
+
+    The standby neither holds the primary back nor lets its queries hold replay up for long.
+    """
+    with fresh_pair() as pair:
+        configure(pair, "b", "hot_standby_feedback", "off")
+        configure(pair, "b", "max_standby_streaming_delay", "'200ms'")
+        horizon = "select xmin is null from pg_replication_slots"
+        wait(lambda: pair.run(horizon) == [(True,)], "the primary to hear that it need not keep rows")
+        for table in ("snapshot", "lock", "idle", "buffer_pin"):
+            pair.run(f"create table public.{table} as select i from generate_series(1, 100) as i")
+        catch_up(pair)
+        questions = {rule: conflict(pair) for rule, conflict in _CONFLICTS.items()}
+        catch_up(pair)
+        before = {rule: pair.run(question) for rule, question in questions.items()}
+        pair.close()
+        pair.fail_over()
+        return {rule: pair.run(question, "b") == before[rule] for rule, question in questions.items()}
+
+
+def kept(rule: str) -> bool:
+    """Return whether what the primary did in a conflict is there after the takeover."""
+    return outcomes()[rule]
 
 
 def slot_with_feedback(value: str) -> bool:
@@ -189,10 +202,5 @@ def slot_with_feedback(value: str) -> bool:
 SPECIALS: tuple[Special, ...] = (
     Special("PGP-006", "slot_with_feedback", functools.partial(slot_with_feedback, "on")),
     Special("PGP-006", "slot_without_feedback", functools.partial(slot_with_feedback, "off")),
-    Special("PGP-093", "snapshot", snapshot),
-    Special("PGP-094", "lock", lock),
-    Special("PGP-095", "idle", idle),
-    Special("PGP-096", "database", database),
-    Special("PGP-097", "tablespace", tablespace),
-    Special("PGP-098", "buffer_pin", buffer_pin),
+    *(Special(rule, conflict.__name__, functools.partial(kept, rule)) for rule, conflict in _CONFLICTS.items()),
 )
