@@ -74,6 +74,9 @@ _LEAVES = {
     ),
     **dict.fromkeys(("pg_extension_config_dump", "pg_import_system_collations"), Subject.DDL),
 }
+# Which argument names what is touched, where it is not the first; what no argument names.
+_NAMED = {"pg_logical_emit_message": 1}
+_UNNAMED = frozenset({Subject.LARGE_OBJECT, Subject.ADVISORY_LOCK})
 # They run a text, or set up what only the server itself may.
 _OPAQUE = frozenset(
     {
@@ -137,7 +140,8 @@ def _builtin(name: str, fields: Mapping[str, Any], known: Known, *, judged: bool
     subject = _LEAVES.get(name)
     if subject is None:
         return Effect()
-    return Effect([Touch(subject, (constant(arguments[0]) if arguments else None) or name)])
+    named = arguments[_NAMED.get(name, 0) :]
+    return Effect([Touch(subject, (constant(named[0]) if named and subject not in _UNNAMED else None) or name)])
 
 
 def _sequence(function: str, name: str | None, known: Known) -> Touch:
