@@ -69,7 +69,7 @@ RULES: tuple[Rule, ...] = (
         message="{object} is asynchronous: commits not yet sent are lost at takeover",
         remedy="name it in synchronous_standby_names, if no commit may be lost",
         since="PostgreSQL 9.0",
-        source="PostgreSQL 18 documentation, Log-Shipping Standby Servers, Synchronous Replication",
+        source="PostgreSQL 18 documentation, Log-Shipping Standby Servers, Streaming Replication",
         proof=Proof.PROVEN,
     ),
     Rule(

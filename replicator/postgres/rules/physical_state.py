@@ -104,7 +104,7 @@ RULES: tuple[Rule, ...] = (
         ),
         remedy="disable it on the old primary, or in a copy before it is promoted",
         since="PostgreSQL 10",
-        source="PostgreSQL 18 documentation, Logical Replication, Architecture",
+        source="PostgreSQL 18 documentation, Logical Replication, Subscription, Replication Slot Management",
         proof=Proof.PROVEN,
     ),
     Rule(
@@ -141,7 +141,7 @@ RULES: tuple[Rule, ...] = (
         id="PGP-078",
         mode=Mode.POSTGRES_PHYSICAL,
         subject=Subject.CHECKSUMS,
-        severity=Severity.REFUSED,
+        severity=Severity.STALE,
         verdict=Verdict.NOT_REPLICATED,
         condition="always: a base backup copies the setting, and pg_checksums changes one node alone",
         standby_now="the standby's own setting counts",
@@ -317,7 +317,7 @@ RULES: tuple[Rule, ...] = (
         message="{object}: it ends with its session",
         remedy="set it up again after connecting anew",
         since="PostgreSQL 9.0",
-        source="PostgreSQL 18 documentation, SET, Notes",
+        source="PostgreSQL 18 documentation, PREPARE, Description",
         proof=Proof.PROVEN,
     ),
     Rule(
