@@ -80,6 +80,7 @@ _JUDGES: dict[str, _Judge] = {
     **dict.fromkeys(("BIND", "PRECOMPILE", "PREP", "REBIND"), commands.bind),
     **dict.fromkeys(("RUNSTATS", "REORGCHK"), commands.statistics),
     "ALTER": schema_statements.alter,
+    "AUTOCONFIGURE": commands.autoconfigure,
     "BACKUP": commands.backup,
     "CREATE": schema_statements.create,
     "DROP": schema_statements.drop,

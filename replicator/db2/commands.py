@@ -17,6 +17,7 @@ from replicator.db2.tokenize import Kind
 from replicator.db2.words import Name, Words, literal
 from replicator.statement import Touch
 
+_ADVISED = "set to what the advisor finds"
 _CFG = ("CFG", "CONFIG", "CONFIGURATION")
 # Database parameters whose value says something by itself: parameter, pattern of values, subject, detail.
 _SPECIAL = (
@@ -160,6 +161,16 @@ def update(words: Words) -> Effect | None:
     if words.take("ALTERNATE", "SERVER") or (words.take_any("ADMIN", "CLI") and words.take_any(*_CFG)):
         return unknown("it sets what the node or its clients keep in files, of which no rule speaks")
     return None
+
+
+def autoconfigure(words: Words, _known: Known) -> Effect:
+    """Judge an AUTOCONFIGURE by what it applies to."""
+    effect = Effect()
+    if words.has("APPLY", "DB", "ONLY") or words.has("APPLY", "DB", "AND"):
+        effect.touches.append(Touch(Subject.DATABASE_CONFIGURATION, "many parameters", _ADVISED))
+    if words.has("AND", "DBM"):
+        effect.touches.append(Touch(Subject.INSTANCE_CONFIGURATION, "many parameters", _ADVISED))
+    return effect
 
 
 def _instance(words: Words) -> Effect:

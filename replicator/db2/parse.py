@@ -3,7 +3,8 @@
 A semicolon ends a statement unless it stands in a block: between BEGIN and its END, in IF, CASE, LOOP, WHILE, REPEAT
 and FOR of a routine's body. How a file is to be run (`db2 -td@ -f file`) does not stand in it, so the terminator is
 read off its lines: `@` and its like where a line holds nothing else, where END is followed by it, or where the last
-line ends with it; and the end of the line where there is no semicolon and each line begins with a verb.
+line ends with it, `@` where two lines do; and the end of the line where none ends with a semicolon and each begins with
+a verb.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ _SQL_VERBS = frozenset(
 )
 _TERMINATED = re.compile(r"^[ \t]*(?:end\b[^;\n]*?)?(?P<mark>[@#%!$~^])[ \t\r]*$", re.IGNORECASE | re.MULTILINE)
 _LAST = re.compile(r"[^;\s](?P<mark>[@#%!$~^])\s*\Z")
+_AT = re.compile(r"^(?![ \t]*--).*[^;\s][ \t]*@[ \t\r]*$", re.MULTILINE)
 _DIRECTIVE = re.compile(r"^[ \t]*--#SET\s+TERMINATOR\s", re.IGNORECASE | re.MULTILINE)
 _COMMENT_LINES = re.compile(r"^[ \t]*--[^\n]*\n?", re.MULTILINE)
 _REMARK = re.compile(r"--\s*hadrian:\s*(.*?)\s*$", re.IGNORECASE)
@@ -82,7 +84,7 @@ def parse(script: str) -> Iterator[Part]:
         statement = places.statement(found[0].start, found[-1].end)
         error = _error(found, places) or ("BEGIN without its END" if open_block else "")
         yield Part(statement, found, error, remarks.above(statement.line))
-        remarks.clear(found[-1].end)
+        remarks.clear()
 
 
 def terminator(script: str) -> str:
@@ -92,13 +94,18 @@ def terminator(script: str) -> str:
     match = _TERMINATED.search(script) or _LAST.search(script)
     if match:
         return match["mark"]
-    return LINE if ";" not in script and _a_line_a_statement(script) else ";"
+    if len(_AT.findall(script)) > 1:
+        return "@"
+    return LINE if _a_line_a_statement(script) else ";"
 
 
 def _a_line_a_statement(script: str) -> bool:
     lines = [line for line in _COMMENT_LINES.sub("", script).splitlines() if line.strip()]
     continued = [line.rstrip().endswith("\\") for line in lines]
     starts = [line for line, follows in zip(lines, [False, *continued], strict=False) if not follows]
+    ends = [line for line, goes_on in zip(lines, continued, strict=True) if not goes_on]
+    if ";" in script and (not any(continued) or any(line.rstrip().endswith(";") for line in ends)):
+        return False
     verbs = [line.split()[0].upper() for line in starts]
     known = all(verb in CLIENT_VERBS or verb in _SQL_VERBS or verb.startswith(("!", "?")) for verb in verbs)
     return known and (any(continued) or any(verb in CLIENT_VERBS for verb in verbs))
@@ -132,13 +139,12 @@ class _Remarks:
         self._script = script
         self._places = places
         self._lines: dict[int, str] = {}
-        self._behind = 0  # what stands on the last statement's line is not above the next one
 
     def note(self, token: Token) -> None:
         if token.kind is Kind.COMMENT and token.text.startswith("--"):
             line, column = self._places.line_and_column(token.start)
             start = token.start - column + 1
-            if start >= self._behind and not self._script[start : token.start].strip():
+            if not self._script[start : token.start].strip():
                 self._lines[line] = token.text
 
     def above(self, line: int) -> tuple[str, ...]:
@@ -149,9 +155,8 @@ class _Remarks:
                 found.append(remark[1])
         return tuple(reversed(found))
 
-    def clear(self, end: int) -> None:
+    def clear(self) -> None:
         self._lines.clear()
-        self._behind = end
 
 
 def _end(tokens: Sequence[Token], first: int, *, blocks: bool) -> tuple[int, bool]:
@@ -234,8 +239,6 @@ class _Blocks:
             self._depth += 1
         if self._last == "IS" and not self._began and not self._parentheses and word not in _PREDICATES:
             self._declaring = True
-        if self._last == "FOR" and word == "EACH":  # of a trigger
-            self._awaited = ""
 
 
 def _error(tokens: Sequence[Token], places: Places) -> str:

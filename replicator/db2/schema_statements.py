@@ -14,7 +14,7 @@ from replicator.statement import Touch
 # What may stand between CREATE and the kind of object.
 _ADJECTIVES = (
     *("DISTINCT", "EXTERNAL", "GLOBAL", "LARGE", "PRIVATE", "PUBLIC", "REGULAR", "SYSTEM", "TEMP", "TEMPORARY"),
-    *("UNIQUE", "USER"),
+    *("SUMMARY", "UNIQUE", "USER"),
 )
 _KINDS = {
     **dict.fromkeys(
@@ -188,7 +188,12 @@ def _language(words: Words) -> str:
     return ""
 
 
-_BODIES = frozenset({"BEGIN", "CALL", "DELETE", "IF", "INSERT", "MERGE", "RETURN", "SIGNAL", "UPDATE", "WHILE"})
+_BODIES = frozenset(
+    {
+        *("BEGIN", "CALL", "DELETE", "EXECUTE", "IF", "INSERT", "MERGE", "RETURN", "SELECT", "SET", "SIGNAL"),
+        *("TRUNCATE", "UPDATE", "VALUES", "WHILE"),
+    }
+)
 
 
 def _body(words: Words) -> Sequence[Token]:

@@ -40,6 +40,7 @@ DECIDED: dict[Subject, tuple[str, ...]] = {
         "create table t like s",
         "create table t as (select a from s) with no data",
         "create table m as (select a from s) data initially deferred refresh deferred",
+        "create summary table m as (select a from s) data initially deferred refresh immediate",
         "create or replace view v as select 1 from t",
         "create schema s authorization u",
         "create alias a for t",
@@ -197,6 +198,7 @@ DECIDED: dict[Subject, tuple[str, ...]] = {
         "update database config using logarchmeth1 'DISK:/x/y' immediate",
         "update db cfg using hadr_syncmode async hadr_peer_window 0",
         "reset db cfg for sample",
+        "autoconfigure using mem_percent 60 apply db only",
         "call sysproc.admin_cmd('update db cfg using auto_maint off')",
     ),
     Subject.INSTANCE_CONFIGURATION: (
@@ -280,6 +282,7 @@ NOTHING = (
     *(
         "begin declare x int; set x = 1; if x = 1 then set x = 2; end if; return; end",
         "prune logfile prior to S0000001.LOG",
+        "autoconfigure apply none",
     ),
 )
 UNKNOWN = (
