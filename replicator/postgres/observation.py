@@ -53,10 +53,25 @@ class Refused:
 Value = str | Stored | Refused
 Observation = dict[Key, Value]
 
+_EVER = "0"  # older than any transaction
 
-def catalogs_query(session: Session) -> str:
-    """Return the query that reads every catalog, of the large ones what is written from now on."""
-    return str(session.rows(sql.source("postgres/observation/catalogs"))[0][0])
+
+class Catalogs(NamedTuple):
+    """Queries that read every catalog, of the large ones what was written since they were made.
+
+    Attributes:
+        rows: those of a transaction id or later, and all that may be changed in place.
+        counts: how many there are, by catalog.
+    """
+
+    rows: str
+    counts: str
+
+    @classmethod
+    def since_now(cls, session: Session) -> Catalogs:
+        """Have the server write them."""
+        ((rows, counts),) = session.rows(sql.source("postgres/observation/catalogs"))
+        return cls(str(rows), str(counts))
 
 
 class Observer:
@@ -64,17 +79,21 @@ class Observer:
 
     Args:
         session: the session, whatever it is in the middle of; a failed transaction cannot be observed.
-        catalogs: from `catalogs_query`.
+        catalogs: how to read the catalogs.
     """
 
-    def __init__(self, session: Session, catalogs: str) -> None:
+    def __init__(self, session: Session, catalogs: Catalogs) -> None:
         self._session = session
         self._catalogs = catalogs
+        self._mark = _EVER
+        self._rows: dict[str, dict[Key, Value]] = {}
         self._digests: dict[Key, tuple[str | None, Stored]] = {}
 
     def forget(self) -> None:
-        """Read every table again next time: rows have gone that the server's counters still count."""
+        """Read everything again next time: what was taken back may look as if nothing had happened since."""
         self._digests.clear()
+        self._rows.clear()
+        self._mark = _EVER
 
     def observe(self) -> Observation:
         """Read everything and leave the session as it was. Raises: NodeLost."""
@@ -86,6 +105,7 @@ class Observer:
             self._session.rows(sql.source("postgres/observation/pin"))
             self._session.run("savepoint hadrian_reading")
             found = self._state()
+            found |= self._catalog_rows()
             found |= self._relations()
         finally:
             self._session.run(
@@ -94,11 +114,23 @@ class Observer:
         return found
 
     def _state(self) -> Observation:
-        found: Observation = {}
-        for query in (sql.source("postgres/observation/state"), self._catalogs):
-            for kind, identity, value in self._session.rows(query):
-                found[Key(str(kind), str(identity))] = str(value)
-        return found
+        state = self._session.rows(sql.source("postgres/observation/state"))
+        return {Key(str(kind), str(identity)): str(value) for kind, identity, value in state}
+
+    def _catalog_rows(self) -> Observation:
+        """Read the rows that are new, and everything where some have gone."""
+        mark = str(self._session.rows(sql.source("postgres/observation/mark"))[0][0])
+        counts = {str(kind): int(str(count)) for kind, count in self._session.rows(self._catalogs.counts)}
+        self._read_since(self._mark)
+        if any(len(self._rows.get(kind, ())) != count for kind, count in counts.items()):
+            self._rows.clear()
+            self._read_since(_EVER)
+        self._mark = mark
+        return {key: value for rows in self._rows.values() for key, value in rows.items()}
+
+    def _read_since(self, mark: str) -> None:
+        for kind, identity, value in self._session.rows(self._catalogs.rows, mark):
+            self._rows.setdefault(str(kind), {})[Key(str(kind), str(identity))] = str(value)
 
     def _relations(self) -> Observation:
         found: Observation = {}

@@ -29,7 +29,7 @@ from replicator.postgres import structure, topology
 from replicator.postgres.connection import Server
 from replicator.postgres.embedded import EmbeddedPair, NodeName
 from replicator.postgres.fate import History
-from replicator.postgres.observation import Observation, Observer, catalogs_query
+from replicator.postgres.observation import Catalogs, Observation, Observer
 from replicator.postgres.simple_query import Answer, Session
 from replicator.statement import Statement
 
@@ -82,7 +82,7 @@ class ThrowawayPair:
             undo.callback(self._pair.remove)
             self._primary = self._pair.server("a")
             with contextlib.closing(Session(self._primary)) as session:
-                self._catalogs = catalogs_query(session)
+                self._catalogs = Catalogs.since_now(session)
                 # It may be there; where it cannot be made, the first session in it says so.
                 session.run(pgsql.SQL("create database {}").format(pgsql.Identifier(database)).as_string(None))
             undo.pop_all()

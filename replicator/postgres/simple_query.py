@@ -76,8 +76,8 @@ class Session:
             raise NodeLost(f"{self._where}: the session ended: {error}", hint="take the statement out of the script")
         return Answer(tuple(tags), error)
 
-    def rows(self, query: str) -> list[tuple[str | None, ...]]:
-        """Return a query's rows, values as text.
+    def rows(self, query: str, *parameters: str) -> list[tuple[str | None, ...]]:
+        """Return a query's rows, values as text; `$1` is the first parameter.
 
         Raises:
             psycopg.Error: the server refused it.
@@ -85,7 +85,7 @@ class Session:
         """
         found: list[tuple[str | None, ...]] = []
         refused: psycopg.Error | None = None
-        for result in self._results(query, None):
+        for result in self._results(query, None, parameters):
             if result.status in _FAILED:
                 refused = refused or psycopg.errors.error_from_result(result)
             for row in range(result.ntuples):
@@ -99,9 +99,12 @@ class Session:
         """End the session."""
         self._pgconn.finish()
 
-    def _results(self, text: str, data: str | None) -> list[pq.abc.PGresult]:
+    def _results(self, text: str, data: str | None, parameters: tuple[str, ...] = ()) -> list[pq.abc.PGresult]:
         results = []
-        self._pgconn.send_query(text.encode())
+        if parameters:
+            self._pgconn.send_query_params(text.encode(), [parameter.encode() for parameter in parameters])
+        else:
+            self._pgconn.send_query(text.encode())
         while (result := self._next()) is not None:
             results.append(result)
             if result.status == pq.ExecStatus.COPY_IN:

@@ -8,19 +8,19 @@ from collections.abc import Iterator
 import pytest
 
 from replicator.errors import NodeLost
-from replicator.postgres.observation import Observation, Observer, Refused, Stored, catalogs_query
+from replicator.postgres.observation import Catalogs, Observation, Observer, Refused, Stored
 from replicator.postgres.simple_query import Session
 from replicator.postgres.topology import committed, wait_replayed
 from tests.fixtures.pair import Pair
 
 
 @pytest.fixture(scope="module")
-def catalogs(shared_pair: Pair) -> str:
-    """Return the query that reads the catalogs, made before any test changes them."""
+def catalogs(shared_pair: Pair) -> Catalogs:
+    """Return the queries that read the catalogs, made before any test changes them."""
     shared_pair.run("alter system set autovacuum = off")
     shared_pair.run("select pg_reload_conf()")
     with contextlib.closing(Session(shared_pair.primary)) as session:
-        return catalogs_query(session)
+        return Catalogs.since_now(session)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def session(shared_pair: Pair) -> Iterator[Session]:
 
 
 @pytest.fixture
-def observer(session: Session, catalogs: str) -> Observer:
+def observer(session: Session, catalogs: Catalogs) -> Observer:
     """Return that session's observer."""
     return Observer(session, catalogs)
 
@@ -157,7 +157,7 @@ def test_a_table_is_read_again_only_when_it_has_changed(session: Session, observ
 
 
 def test_a_standby_refuses_an_unlogged_table_and_gives_the_rest(
-    shared_pair: Pair, session: Session, observer: Observer, catalogs: str
+    shared_pair: Pair, session: Session, observer: Observer, catalogs: Catalogs
 ) -> None:
     """One table that cannot be read does not hide the others."""
     session.run("create unlogged table not_there (id int); create table there (id int)")
@@ -186,3 +186,25 @@ def test_a_session_that_ends_is_lost(session: Session) -> None:
     """A script that ends its own session is told so."""
     with pytest.raises(NodeLost, match="terminating connection"):
         session.run("select pg_terminate_backend(pg_backend_pid())")
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("create table m1 (id int)", "drop table m1"),
+        ("create table m2 (id int)", "comment on table m2 is 'x'", "comment on table m2 is null"),
+        ("create table m3 as select 1 as id", "analyze m3", "vacuum m3", "alter table m3 rename to m3b"),
+        ("create schema m4", "begin", "drop schema m4", "create schema m4", "commit"),
+        ("create role m5", "begin", "alter role m5 login", "savepoint s", "drop role m5", "create role m6", "commit"),
+        ("create function m7() returns int language sql return 1", "drop function m7", "create view m8 as select 1"),
+    ],
+    ids=lambda statements: statements[-1],
+)
+def test_reading_only_what_is_new_misses_nothing(
+    session: Session, observer: Observer, catalogs: Catalogs, statements: tuple[str, ...]
+) -> None:
+    """After each statement the rows read since the last look make up what a first look sees."""
+    observer.observe()
+    for statement in statements:
+        assert session.run(statement).error == ""
+        assert observer.observe() == Observer(session, catalogs).observe(), statement
