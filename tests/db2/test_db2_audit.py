@@ -264,8 +264,10 @@ def test_what_a_reader_of_the_standby_does_not_get_is_remarked(db2_pair: Recorde
     db2_pair.run("insert into xsyscat.tables values ('APP', 'SCRATCH', 'G', -1, 'R')")
     db2_pair.run("insert into xsyscat.columns values ('APP', 'NOTES', 'DOC', 'XML', 0, ' ', 0)")
     db2_pair.run("insert into xsyscat.columns values ('APP', 'NOTES', 'PDF', 'BLOB', 5000, 'Y', 400)")
+    db2_pair.run("insert into xsyscat.columns values ('APP', 'NOTES', 'EDGE', 'BLOB', 400, 'Y', 403)")
     remarks = {remark.object: remark for remark in looked(db2_pair).remarks}
-    assert set(remarks) == {"APP.CUBE", "APP.SCRATCH", "APP.NOTES.DOC", "APP.NOTES.PDF", "a feed from the standby"}
+    columns = {"APP.NOTES.DOC", "APP.NOTES.PDF", "APP.NOTES.EDGE"}
+    assert set(remarks) == {"APP.CUBE", "APP.SCRATCH", *columns, "a feed from the standby"}
     assert "XML outside the row" in remarks["APP.NOTES.DOC"].message
     assert "only 400 bytes are in the row" in remarks["APP.NOTES.PDF"].message
 
