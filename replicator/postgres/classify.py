@@ -42,13 +42,6 @@ _ONE_SUBJECT: dict[str, Subject] = {
         Subject.ROLE,
     ),
     **dict.fromkeys(("AlterDatabaseSetStmt", "AlterRoleSetStmt"), Subject.ROLE_SETTING),
-    **dict.fromkeys(
-        (
-            *("AlterFdwStmt", "AlterForeignServerStmt", "AlterUserMappingStmt", "CreateFdwStmt"),
-            *("CreateForeignServerStmt", "CreateUserMappingStmt", "DropUserMappingStmt"),
-        ),
-        Subject.FOREIGN_SERVER,
-    ),
     **dict.fromkeys(("AlterPublicationStmt", "CreatePublicationStmt"), Subject.PUBLICATION),
     **dict.fromkeys(("AlterSubscriptionStmt", "CreateSubscriptionStmt", "DropSubscriptionStmt"), Subject.SUBSCRIPTION),
     **dict.fromkeys(("AlterExtensionStmt", "AlterExtensionContentsStmt", "CreateExtensionStmt"), Subject.EXTENSION),
@@ -56,14 +49,18 @@ _ONE_SUBJECT: dict[str, Subject] = {
     **dict.fromkeys(("AlterStatsStmt", "CreateStatsStmt"), Subject.PLANNER_STATISTICS),
     **dict.fromkeys(("ClusterStmt", "ReindexStmt"), Subject.REORGANIZATION),
     **dict.fromkeys(("ListenStmt", "NotifyStmt"), Subject.NOTIFICATION),
-    "AlterSystemStmt": Subject.SETTING,
     "CreatePLangStmt": Subject.LANGUAGE_RUNTIME,
-    "CreateTableSpaceStmt": Subject.TABLESPACE,
     "CreatedbStmt": Subject.CREATE_DATABASE,
     "ImportForeignSchemaStmt": Subject.FOREIGN_TABLE,
     "RefreshMatViewStmt": Subject.REFRESH,
 }
 _CHANGES = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
+_FOREIGN = frozenset(
+    {
+        *("AlterFdwStmt", "AlterForeignServerStmt", "AlterUserMappingStmt", "CreateFdwStmt"),
+        *("CreateForeignServerStmt", "CreateUserMappingStmt", "DropUserMappingStmt"),
+    }
+)
 # Where a statement of one subject keeps the name of what it is about.
 _NAMES = (
     *("extname", "rolename", "role", "dbname", "tablespacename", "servername", "fdwname", "pubname", "subname"),
@@ -308,6 +305,8 @@ def _first_name(node: object) -> str:
     if isinstance(node, dict):
         if "relname" in node:
             return shown(node)
+        if "priv_name" in node:
+            return str(node["priv_name"])
         return next(filter(None, map(_first_name, node.values())), "")
     if isinstance(node, list):
         strings = [item["String"].get("sval", "") for item in node if isinstance(item, dict) and "String" in item]
@@ -317,17 +316,20 @@ def _first_name(node: object) -> str:
 
 _LOOKED_INTO: dict[str, Callable[[Fields, Known], Effect]] = {
     "AlterObjectSchemaStmt": schema_statements.set_schema,
+    "AlterSystemStmt": schema_statements.alter_system,
     "AlterTableStmt": schema_statements.alter_table,
     "CopyStmt": row_statements.copy,
     "CreateForeignTableStmt": schema_statements.create_foreign_table,
     "AlterSeqStmt": schema_statements.alter_sequence,
     "CreateSeqStmt": schema_statements.create_sequence,
     "CreateStmt": schema_statements.create_table,
+    "CreateTableSpaceStmt": schema_statements.create_tablespace,
     "CreateRangeStmt": schema_statements.create_range,
     "CreateTrigStmt": schema_statements.create_trigger,
     "DefineStmt": schema_statements.define,
     "DropStmt": schema_statements.drop,
     "IndexStmt": schema_statements.create_index,
+    **dict.fromkeys(_FOREIGN, schema_statements.foreign),
     "RenameStmt": schema_statements.rename,
     "TruncateStmt": row_statements.truncate,
     "ViewStmt": schema_statements.create_view,

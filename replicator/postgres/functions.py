@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from importlib import resources
 from typing import Any
 
@@ -95,14 +96,14 @@ def builtin() -> frozenset[str]:
     return frozenset(listed.split())
 
 
-def inside(tree: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the calls and the row changes anywhere inside a tree, each as its node's name and fields."""
+def inside(tree: object, sought: AbstractSet[str] = _SOUGHT) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the calls and the row changes anywhere inside a tree, or other nodes, each with its name and fields."""
     stack: list[object] = [tree]
     while stack:
         node = stack.pop()
         if type(node) is dict:
             for name, value in node.items():
-                if name in _SOUGHT:
+                if name in sought:
                     yield name, value
                 if type(value) in {dict, list}:
                     stack.append(value)

@@ -75,6 +75,7 @@ class Known:
         self.prepared: dict[str, Effect] = {}
         self._relations: dict[str, Relation] = {}
         self._routines: dict[str, Effect] = {}
+        self._views: dict[str, Effect] = {}
         self._parents: set[str] = set()  # keys of all tables that ever had parts
         # What a rollback undoes: a table of ours, a key of it, and what stood there before.
         self._undo: list[tuple[dict[str, Any], str, object]] = []
@@ -144,6 +145,20 @@ class Known:
             if key in relation.references and other != key and relation.persistence is Persistence.PERMANENT:
                 return other
         return None
+
+    def make_view(self, name: Mapping[str, Any], query: Effect) -> None:
+        """Take note of what reading a new view does, if it does anything."""
+        if query.touches or query.unknown:
+            self._put(self._views, self.key(name), query)
+
+    @property
+    def has_views(self) -> bool:
+        """Whether a script made a view that does something when it is read."""
+        return bool(self._views)
+
+    def view(self, name: Mapping[str, Any]) -> Effect:
+        """Return what reading a relation does."""
+        return self._views.get(self.key(name), Effect())
 
     def routine(self, name: str) -> Effect | None:
         """Return what a routine does that a script made, or None."""

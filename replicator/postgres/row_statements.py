@@ -36,6 +36,9 @@ def read(tree: Fields, known: Known) -> Effect:
             effect.add(functions.called(fields, known, judged=not changes))
         else:
             effect.add(_target(fields["relation"], known, Subject.ROW_CHANGE, adds=name in _ADDING))
+    if known.has_views:
+        for _, relation in functions.inside(tree, frozenset({"RangeVar"})):
+            effect.add(known.view(relation))
     return effect
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from replicator.postgres import functions
 from replicator.postgres.known import Effect, Known, Persistence, Relation
-from replicator.postgres.row_statements import shown
+from replicator.postgres.row_statements import read, shown
 from replicator.postgres.subject import Subject
 from replicator.statement import Touch
 
@@ -129,6 +129,7 @@ def create_view(fields: Fields, known: Known) -> Effect:
     name = fields["view"]
     temporary = name.get("relpersistence") == "t"
     known.make(name, Relation(Persistence.TEMPORARY if temporary else Persistence.PERMANENT))
+    known.make_view(name, read(fields.get("query", {}), known))
     return Effect([Touch(Subject.TEMPORARY_TABLE if temporary else Subject.DDL, shown(name))])
 
 
@@ -305,3 +306,25 @@ def set_schema(fields: Fields, known: Known) -> Effect:
     if name:
         known.rename(name, schema=fields.get("newschema"))
     return Effect([Touch(Subject.DDL, shown(name) or "an object")])
+
+
+def alter_system(fields: Fields, known: Known) -> Effect:  # noqa: ARG001 - as every other judge of a statement
+    """Judge an ALTER SYSTEM."""
+    name = fields.get("setstmt", {}).get("name", "every setting")
+    return Effect([Touch(Subject.SETTING, str(name), "set on this node only")])
+
+
+def create_tablespace(fields: Fields, known: Known) -> Effect:  # noqa: ARG001 - as every other judge of a statement
+    """Judge a CREATE TABLESPACE by its directory, which an empty location has none of beside the data directory."""
+    location = fields.get("location", "")
+    if not location:
+        return Effect([Touch(Subject.DDL, str(fields["tablespacename"]))])
+    return Effect([Touch(Subject.TABLESPACE, str(fields["tablespacename"]), str(location))])
+
+
+def foreign(fields: Fields, known: Known) -> Effect:  # noqa: ARG001 - as every other judge of a statement
+    """Judge what defines a foreign server, its wrapper or a user's mapping to it."""
+    options = {option["DefElem"]["defname"]: option["DefElem"].get("arg", {}) for option in fields.get("options", ())}
+    host = options.get("host", {}).get("String", {}).get("sval")
+    name = fields.get("servername") or fields.get("fdwname", "")
+    return Effect([Touch(Subject.FOREIGN_SERVER, str(name), f"its host is {host}" if host else "as it is from here")])

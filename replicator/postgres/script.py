@@ -79,7 +79,7 @@ _COMMENT = re.compile(r"/\*|\*/")
 
 def split(script: str) -> Iterator[Piece]:
     """Yield the pieces of a script in order; only blanks, comments and semicolons lie between them."""
-    return _Splitter(script).pieces()
+    return _Splitter(script, 0).pieces()
 
 
 def sent(script: str, piece: Piece) -> str:
@@ -94,12 +94,12 @@ def sent(script: str, piece: Piece) -> str:
 class _Splitter:
     """Where psql's scanner stands in a script."""
 
-    def __init__(self, script: str) -> None:
+    def __init__(self, script: str, position: int) -> None:
         self.script = script
-        self.position = 0
+        self.position = position
 
     def pieces(self) -> Iterator[Piece]:
-        lead = 0
+        lead = self.position
         while (first := self._first()) is not None:
             if self.script.startswith("\\\\", first):  # only ends the meta-command before it
                 self.position = first + 2
@@ -178,9 +178,11 @@ class _Splitter:
         return Piece(Kind.META, start, self._trimmed(start, end), lead)
 
     def _data(self) -> Iterator[Piece]:
-        """Yield the lines after the current one as data, up to the line that ends them."""
+        """Yield the rest of the line, and the lines after it as data, up to the line that ends them."""
         line_break = self.script.find("\n", self.position)
         start = len(self.script) if line_break < 0 else line_break + 1
+        if self.script[self.position : start].strip():
+            yield from _Splitter(self.script[:start], self.position).pieces()
         match = _END_OF_DATA.search(self.script, start)
         end, self.position = (match.start(), match.end()) if match else (len(self.script),) * 2
         if start < self.position:

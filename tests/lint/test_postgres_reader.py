@@ -289,6 +289,14 @@ def test_a_function_that_calls_itself_is_read_once() -> None:
     assert touched(f"{define} select f(3)") == ["NOTIFICATION"]
 
 
+def test_a_view_does_its_work_when_it_is_read() -> None:
+    """What its query calls is called then."""
+    assert touched("create view v as select nextval('s'); select * from public.v") == ["SEQUENCE_ADVANCE"]
+    assert touched("create view v as select nextval('s')") == ["DDL"]
+    assert touched("create view v as select 1; select * from v") == []
+    assert readings("create view v as select somebody(); select * from v")[-1].unknown
+
+
 def test_a_change_of_rows_fires_what_the_script_attached() -> None:
     """A trigger's function, and the unlogged part that a row may fall into."""
     script = """

@@ -81,6 +81,12 @@ def test_what_follows_copy_from_stdin_is_data(stream: str) -> None:
     assert pieces(f"\\copy t from {stream.lower()}\n1;2\n\\.\nselect 1")[1:] == [("DATA", "1;2\n"), ("SQL", "select 1")]
 
 
+def test_what_follows_copy_on_its_line_is_no_data() -> None:
+    """The server gets it behind the data."""
+    script = "copy t from stdin; select 1\n1\n\\.\nselect 2"
+    assert [text for _, text in pieces(script)] == ["copy t from stdin", "select 1", "1\n", "select 2"]
+
+
 def test_data_without_an_end_reaches_to_the_end_of_the_script() -> None:
     """As for psql, which then has read everything."""
     assert pieces("copy t from stdin;\n1\n2\n") == [("SQL", "copy t from stdin"), ("DATA", "1\n2\n")]
