@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -95,11 +96,12 @@ def test_what_is_not_committed_is_rolled_back(server: Db2Server) -> None:
 # Refused by Derby, in Db2's codes
 
 
-def test_an_object_that_is_not_there(peer: Peer) -> None:
-    """SQL0204N."""
+def test_an_object_that_is_not_there(peer: Peer, capfd: pytest.CaptureFixture[str]) -> None:
+    """SQL0204N, and nothing that the dialect would print of it."""
     error = refusal(peer.url(), "select * from app.nothing")
     assert isinstance(error, SchemaMissing)
     assert 'SQL0204N "APP.NOTHING" is an undefined name' in str(error)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_name_that_is_taken(peer: Peer) -> None:
@@ -171,26 +173,48 @@ def test_a_connection_that_a_standby_refuses(peer: Peer) -> None:
 # No answer
 
 
-def test_a_server_that_dies_in_the_middle(peer: Peer, server: Db2Server, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_dies_in_the_middle(peer: Peer, server: Db2Server, caplog: pytest.LogCaptureFixture) -> None:
     """The session is lost without a word of the pool's or the driver's own, and the next one is a new one."""
+    opened = []
 
     def interrupted() -> None:
         with server.connect() as session:
-            session.exec_driver_sql("values 1")
+            opened.append(session.connection.dbapi_connection)
             peer.drop_connections()
-            session.exec_driver_sql("values 2")
+            session.exec_driver_sql("values 1")
 
     with pytest.raises(NodeLost):
         interrupted()
-    assert capfd.readouterr() == ("", "")
     with server.connect() as session:
-        assert session.exec_driver_sql("values 3").scalar_one() == 3
+        assert session.exec_driver_sql("values 2").scalar_one() == 2
+        assert session.connection.dbapi_connection is not opened[0]
+    assert caplog.records == []
+
+
+def test_a_server_that_dies_between_two_questions(
+    peer: Peer, server: Db2Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The second one is lost, and to close what is gone already is no event."""
+    with server.connect() as session:
+        session.exec_driver_sql("values 1")
+    peer.drop_connections()
+    peer.script.no_connection = Refusal(-1224, "55032")
+    with pytest.raises(NodeLost), server.connect() as session:
+        session.exec_driver_sql("values 2")
+    assert caplog.records == []
 
 
 def test_a_server_that_does_not_answer_in_time(peer: Peer) -> None:
     """A query that hangs ends with the time it was given."""
     peer.script.unanswered.add("HANGS")
-    assert isinstance(refusal(peer.url(), "select 1 from hangs", timeout_s=1), NodeLost)
+    late = threading.Timer(20, peer.drop_connections)  # the driver cannot be interrupted: rather fail than hang
+    late.start()
+    try:
+        error = refusal(peer.url(), "select 1 from hangs", timeout_s=1)
+        assert late.is_alive()
+    finally:
+        late.cancel()
+    assert isinstance(error, NodeLost)
 
 
 def test_a_port_that_nobody_serves(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +245,7 @@ def test_a_host_that_nobody_knows(scheme: str) -> None:
 
 
 def test_the_command_ends_in_one_line(peer: Peer, capfd: pytest.CaptureFixture[str]) -> None:
-    """Neither the driver nor the dialect adds a traceback of its own."""
+    """A refused login is said once, without its password and without a traceback."""
     assert main(["audit", "--primary", peer.url(password="gue5s")]) == 2  # noqa: S106 - refused on purpose
     said = capfd.readouterr()
     assert said.out == ""
