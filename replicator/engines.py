@@ -53,12 +53,12 @@ def auditable(primary_url: str, standby_url: str | None, mode: Mode | None, time
     if mode is not None and (mode is Mode.DB2_HADR) != (engine == "db2"):
         raise BadInput(f"{primary_url.partition(':')[0]}:// does not replicate as {mode}", hint="leave out --mode")
     if engine == "db2":
-        from replicator.db2.hadr import HadrPair
+        from replicator.db2.audit.hadr import HadrPair
 
         return HadrPair(primary_url, standby_url, timeout_s)
-    from replicator.postgres import auditing
+    from replicator.postgres.audit.pair import pair
 
-    return auditing.pair(primary_url, standby_url, mode, timeout_s)
+    return pair(primary_url, standby_url, mode, timeout_s)
 
 
 def rules(mode: Mode) -> tuple[Rule, ...]:
@@ -81,10 +81,10 @@ def rules(mode: Mode) -> tuple[Rule, ...]:
 def script_reader(mode: Mode) -> ScriptReader:
     """Return a reader of the mode's scripts, which has seen none yet."""
     if mode is Mode.DB2_HADR:
-        from replicator.db2.classify import Db2Reader
+        from replicator.db2.language.classify import Db2Reader
 
         return Db2Reader()
-    from replicator.postgres.classify import PostgresReader
+    from replicator.postgres.language.classify import PostgresReader
 
     return PostgresReader()
 
@@ -102,6 +102,6 @@ def stage(directory: Path, like: str | None = None) -> Stage:
     """
     if like is not None and engine_of(like) == "db2":
         raise NotConfigured("Db2 has no pair to rehearse on", hint="give the URL of a PostgreSQL database")
-    from replicator.postgres.rehearsal import ThrowawayPair
+    from replicator.postgres.rehearsal.throwaway import ThrowawayPair
 
     return ThrowawayPair.like(like, directory) if like else ThrowawayPair(directory)

@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from replicator.errors import NotConfigured
-from replicator.postgres import structure
 from replicator.postgres.connection import Server
 from replicator.postgres.embedded import EmbeddedPair
+from replicator.postgres.rehearsal import structure
 from replicator.postgres.topology import wait_until
 from tests.fixtures.command import COMMAND, complaint, environment, hadrian
 from tests.fixtures.pair import Pair

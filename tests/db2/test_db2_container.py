@@ -6,7 +6,7 @@ import pytest
 
 from replicator import sql
 from replicator.audit import audit
-from replicator.db2.catalog import Catalog
+from replicator.db2.audit.catalog import Catalog
 from replicator.topology import Role
 from tests.fixtures.db2_container import NODES, HadrContainers
 

@@ -24,7 +24,7 @@ def judge(script: str, mode: Mode = Mode.POSTGRES_PHYSICAL) -> list[Judgement]:
 @pytest.mark.parametrize("mode", [Mode.POSTGRES_PHYSICAL, Mode.POSTGRES_LOGICAL])
 def test_every_subject_that_a_statement_can_touch_has_a_rule(mode: Mode) -> None:
     """No statement is without a verdict for want of a row in a table."""
-    texts = [(ROOT / f"replicator/postgres/{name}.py").read_text(encoding="utf-8") for name in _READERS]
+    texts = [(ROOT / f"replicator/postgres/language/{name}.py").read_text(encoding="utf-8") for name in _READERS]
     named = {Subject[name] for text in texts for name in re.findall(r"\bSubject\.([A-Z_]+)", text)}
     assert len(named) > 50
     assert named <= {rule.subject for rule in engines.rules(mode)}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replicator.postgres.parse import INTERPOLATED, TOGETHER, _Pieces, parse
-from replicator.postgres.script import Kind
+from replicator.postgres.language.parse import INTERPOLATED, TOGETHER, _Pieces, parse
+from replicator.postgres.language.script import Kind
 
 _STATEMENTS = [
     "select 1",

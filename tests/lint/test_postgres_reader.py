@@ -5,8 +5,8 @@ from __future__ import annotations
 import pglast.ast
 import pytest
 
-from replicator.postgres import classify, functions
-from replicator.postgres.classify import PostgresReader
+from replicator.postgres.language import classify, functions
+from replicator.postgres.language.classify import PostgresReader
 from replicator.postgres.subject import Subject
 from replicator.statement import Reading
 from tests.fixtures.pair import Pair

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replicator.postgres.script import Kind, Piece, split
+from replicator.postgres.language.script import Kind, Piece, split
 
 
 def pieces(script: str) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ import pytest
 
 from cli.main import main
 from replicator.audit import audit
-from replicator.postgres.catalog import Catalog, Unanswered
+from replicator.postgres.audit.catalog import Catalog, Unanswered
 from tests.fixtures.defects import planted
 from tests.fixtures.pair import Pair
 

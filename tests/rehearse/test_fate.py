@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from replicator.effect import Effect, Outcome, Trial
-from replicator.postgres.fate import History
-from replicator.postgres.observation import Key, Observation, Refused, Stored, Value
+from replicator.postgres.rehearsal.fate import History
+from replicator.postgres.rehearsal.observation import Key, Observation, Refused, Stored, Value
 from replicator.statement import Statement
 
 ROWS = Key("rows", "16384")

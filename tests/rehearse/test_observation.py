@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from replicator.errors import NodeLost
-from replicator.postgres.observation import Catalogs, Observation, Observer, Refused, Stored
-from replicator.postgres.simple_query import Session
+from replicator.postgres.rehearsal.observation import Catalogs, Observation, Observer, Refused, Stored
+from replicator.postgres.rehearsal.simple_query import Session
 from replicator.postgres.topology import committed, wait_replayed
 from tests.fixtures.pair import Pair
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from replicator.postgres.catalog import Unanswered
-from replicator.postgres.check import Check, Couple, command, run
+from replicator.postgres.audit.catalog import Unanswered
+from replicator.postgres.audit.check import Check, Couple, command, run
 from replicator.rule import Finding, Unseen
 
 

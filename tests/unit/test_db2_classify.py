@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replicator.db2.classify import Db2Reader
+from replicator.db2.language.classify import Db2Reader
 from replicator.db2.rules.hadr import RULES
 from replicator.db2.subject import Subject
 from replicator.lint import Judgement, lint

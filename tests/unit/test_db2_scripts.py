@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from replicator.db2.classify import Db2Reader
+from replicator.db2.language.classify import Db2Reader
 from replicator.db2.subject import Subject
 from replicator.lint import lint
 from replicator.rule import Mode, Verdict

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replicator.db2.tokenize import LINE, NOTHING, Kind, tokenize
+from replicator.db2.language.tokenize import LINE, NOTHING, Kind, tokenize
 
 # A busy machine is not an error.
 _PATIENT = settings(deadline=None)

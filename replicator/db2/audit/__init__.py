@@ -1,0 +1,1 @@
+"""What a live HADR pair would not have after a takeover: facts laid against the rules."""

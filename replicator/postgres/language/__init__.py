@@ -1,0 +1,1 @@
+"""PostgreSQL's scripts: taken apart, parsed, and laid against the subjects of the rules."""
