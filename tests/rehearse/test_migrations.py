@@ -31,7 +31,6 @@ UNSEEN = {
     "20_notify.sql": 1,  # rolled back
     "34_slot_dropped.sql": 1,
     "35_advisory_locks.sql": 2,  # released
-    "37_tablespace.sql": 1,  # its directory
     "51_sequences_logged_late.sql": 4,  # logged later on
 }
 
