@@ -38,6 +38,12 @@ def as_json_line(value: object) -> None:
     line(json.dumps(_plain(value), sort_keys=True, allow_nan=False))
 
 
+def as_json_list(name: str, items: Iterable[Mapping[str, object]]) -> None:
+    """Write an object that holds one list, an item a line: for many items of texts, numbers and None."""
+    lines = ",\n".join(json.dumps(item) for item in items)
+    line(f'{{"{name}": [\n{lines}\n]}}' if lines else f'{{"{name}": []}}')
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table; a column whose cells are all numbers is aligned to the right, and None shows as `-`."""
     made = [tuple(row) for row in rows]

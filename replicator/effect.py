@@ -7,6 +7,7 @@ rules, so it can be laid beside what the rules had said.
 from __future__ import annotations
 
 import enum
+import functools
 from dataclasses import dataclass, field
 
 from replicator.statement import Statement
@@ -23,7 +24,7 @@ class Outcome(enum.StrEnum):
     UNDONE = "undone"
     NOTHING = "nothing"
 
-    @property
+    @functools.cached_property
     def rank(self) -> int:
         """Place in the order, 0 for the worst."""
         return list(Outcome).index(self)

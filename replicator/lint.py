@@ -16,6 +16,7 @@ from replicator.statement import Reading, Statement, Touch
 
 # The worst first.
 _VERDICTS = (Verdict.NOT_REPLICATED, Verdict.UNKNOWN, Verdict.CONDITIONAL, Verdict.REPLICATED, Verdict.NONE)
+_PLACE = {verdict: place for place, verdict in enumerate(_VERDICTS)}
 _ALLOW = "allow "
 
 
@@ -75,7 +76,7 @@ def _judge(file: str, reading: Reading, rules: dict[str, Rule]) -> Judgement:
         return Judgement(file, statement, Verdict.UNKNOWN, None, reading.error, remedy, Severity.REFUSED, error=True)
     worst = min((_weight(touch, rules[touch.subject]) for touch in reading.touches), default=None, key=_first)
     verdict = worst[0][0] if worst else len(_VERDICTS) - 1
-    if reading.unknown and verdict > _VERDICTS.index(Verdict.UNKNOWN):
+    if reading.unknown and verdict > _PLACE[Verdict.UNKNOWN]:
         remedy = "read it, and judge it by hand"
         return Judgement(file, statement, Verdict.UNKNOWN, None, reading.unknown, remedy)
     if worst is None:
@@ -93,7 +94,7 @@ def _weight(touch: Touch, rule: Rule) -> _Weighed:
     verdict = rule.verdict
     if touch.when and verdict is Verdict.NOT_REPLICATED:
         verdict = Verdict.CONDITIONAL
-    return (_VERDICTS.index(verdict), rule.severity.rank), touch, rule
+    return (_PLACE[verdict], rule.severity.rank), touch, rule
 
 
 def _first(weighed: _Weighed) -> tuple[int, int]:

@@ -9,6 +9,7 @@ worst first. What a role may not ask, or what took too long, is an `Unseen`: no 
 from __future__ import annotations
 
 import enum
+import functools
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -51,7 +52,7 @@ class Severity(enum.StrEnum):
     REFUSED = "refused"
     FINE = "fine"
 
-    @property
+    @functools.cached_property
     def rank(self) -> int:
         """Place in the order, 0 for the worst."""
         return list(Severity).index(self)
@@ -64,7 +65,7 @@ class Grade(enum.StrEnum):
     SHOULD = "should"
     MAY = "may"
 
-    @property
+    @functools.cached_property
     def rank(self) -> int:
         """Place in the order, 0 for what must be mended."""
         return list(Grade).index(self)

@@ -22,6 +22,7 @@ _COLUMNS = ("place", "verdict", "severity", "rule", "message", "remedy")
 
 # What --fail-on names, the worst first; a finding of a level or a worse one fails.
 LEVELS = ("lost", "wrong-results", "stale", "refused", "unknown", "fine")
+_PLACE = {level: place for place, level in enumerate(LEVELS)}
 
 
 @click.command(
@@ -68,10 +69,10 @@ def command(
 
     gc.disable()  # trees have no cycles, and this process ends soon
     judged = list(lint(_scripts(paths), Mode(mode)))
-    shown = judged if everything else [one for one in judged if _level(one) < LEVELS.index("fine") and not one.allowed]
+    shown = judged if everything else [one for one in judged if _level(one) < _PLACE["fine"] and not one.allowed]
     match output:
         case "json":
-            render.as_json({"statements": [_fields(one) for one in shown]})
+            render.as_json_list("statements", map(_fields, shown))
         case "sarif":
             from cli.sarif import log
 
@@ -81,7 +82,7 @@ def command(
                 render.line(_annotation(one))
         case _:
             _table(shown, len(judged))
-    failing = [one for one in judged if not one.allowed and (one.error or _level(one) <= LEVELS.index(fail_on))]
+    failing = [one for one in judged if not one.allowed and (one.error or _level(one) <= _PLACE[fail_on])]
     return 1 if failing else 0
 
 
@@ -113,8 +114,8 @@ def _level(judgement: Judgement) -> int:
     from replicator.rule import Verdict
 
     if judgement.severity is None:
-        return LEVELS.index("unknown" if judgement.verdict is Verdict.UNKNOWN else "fine")
-    return LEVELS.index(judgement.severity)
+        return _PLACE["unknown" if judgement.verdict is Verdict.UNKNOWN else "fine"]
+    return _PLACE[judgement.severity]
 
 
 def _fields(judgement: Judgement) -> dict[str, Any]:

@@ -107,7 +107,8 @@ def inside(tree: object, sought: AbstractSet[str] = _SOUGHT) -> Iterator[tuple[s
             for name, value in node.items():
                 if name in sought:
                     yield name, value
-                if type(value) in {dict, list}:
+                kind = type(value)
+                if kind is dict or kind is list:
                     stack.append(value)
         elif type(node) is list:
             stack.extend(reversed(node))
