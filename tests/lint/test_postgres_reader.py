@@ -168,6 +168,13 @@ def touched(script: str) -> list[str]:
         ("vacuum (full, analyze) t", ["REORGANIZATION"]),
         ("cluster t using i", ["REORGANIZATION"]),
         ("reindex table t", ["REORGANIZATION"]),
+        ("create unlogged table u (a int primary key); vacuum full u", ["UNLOGGED_ROW_CHANGE"]),
+        ("create unlogged table u (a int primary key); reindex index u_pkey", ["UNLOGGED_ROW_CHANGE"]),
+        ("create unlogged table u (a int, unique (a)); reindex index u_a_key", ["UNLOGGED_ROW_CHANGE"]),
+        ("create unlogged table u (a int); alter table u alter a type bigint", ["UNLOGGED_ROW_CHANGE"]),
+        ("create temp table x (a int primary key); cluster x using x_pkey", ["TEMPORARY_ROW_CHANGE"]),
+        ("reindex database d", ["REORGANIZATION"]),
+        ("vacuum full", ["REORGANIZATION"]),
         # Files, settings, roles
         ("create extension hstore", ["EXTENSION"]),
         ("create function f(int) returns int language c as '$libdir/f', 'f'", ["C_FUNCTION"]),

@@ -47,7 +47,6 @@ _ONE_SUBJECT: dict[str, Subject] = {
     **dict.fromkeys(("AlterExtensionStmt", "AlterExtensionContentsStmt", "CreateExtensionStmt"), Subject.EXTENSION),
     **dict.fromkeys(("AlterEventTrigStmt", "CreateEventTrigStmt"), Subject.EVENT_TRIGGER),
     **dict.fromkeys(("AlterStatsStmt", "CreateStatsStmt"), Subject.PLANNER_STATISTICS),
-    **dict.fromkeys(("ClusterStmt", "ReindexStmt"), Subject.REORGANIZATION),
     **dict.fromkeys(("ListenStmt", "NotifyStmt"), Subject.NOTIFICATION),
     "CreatePLangStmt": Subject.LANGUAGE_RUNTIME,
     "CreatedbStmt": Subject.CREATE_DATABASE,
@@ -89,7 +88,6 @@ class PostgresReader:
             INTERPOLATED: self._interpolated,
             TOGETHER: self._together,
             "TransactionStmt": self._transaction,
-            "VacuumStmt": self._vacuum,
             "VariableSetStmt": self._set,
         }
 
@@ -269,14 +267,6 @@ class PostgresReader:
             self._known.schema = constant(first) or "public"
         return Effect()
 
-    def _vacuum(self, fields: Fields, _text: str) -> Effect:
-        options = {option["DefElem"]["defname"] for option in fields.get("options", ()) if "DefElem" in option}
-        tables = [relation["VacuumRelation"].get("relation", {}) for relation in fields.get("rels", ())]
-        name = ", ".join(map(shown, tables)) or "the database"
-        if not fields.get("is_vacuumcmd"):
-            return Effect([Touch(Subject.PLANNER_STATISTICS, name)])
-        return Effect([Touch(Subject.REORGANIZATION if "full" in options else Subject.VACUUM, name)])
-
 
 def _is_off(argument: Mapping[str, Any] | None) -> bool:
     if argument is None:
@@ -318,6 +308,7 @@ _LOOKED_INTO: dict[str, Callable[[Fields, Known], Effect]] = {
     "AlterObjectSchemaStmt": schema_statements.set_schema,
     "AlterSystemStmt": schema_statements.alter_system,
     "AlterTableStmt": schema_statements.alter_table,
+    "ClusterStmt": schema_statements.reorganize,
     "CopyStmt": row_statements.copy,
     "CreateForeignTableStmt": schema_statements.create_foreign_table,
     "AlterSeqStmt": schema_statements.alter_sequence,
@@ -330,8 +321,10 @@ _LOOKED_INTO: dict[str, Callable[[Fields, Known], Effect]] = {
     "DropStmt": schema_statements.drop,
     "IndexStmt": schema_statements.create_index,
     **dict.fromkeys(_FOREIGN, schema_statements.foreign),
+    "ReindexStmt": schema_statements.reorganize,
     "RenameStmt": schema_statements.rename,
     "TruncateStmt": row_statements.truncate,
+    "VacuumStmt": schema_statements.vacuum,
     "ViewStmt": schema_statements.create_view,
     "PLAssignStmt": row_statements.read,
     "ReturnStmt": row_statements.read,

@@ -46,6 +46,8 @@ def create_table(fields: Fields, known: Known) -> Effect:
         sequences=_make_sequences(name, elements, persistence, known),
     )
     known.make(name, relation)
+    if persistence is not Persistence.PERMANENT:
+        _make_indexes(name, elements, persistence, known)
     return effect
 
 
@@ -102,6 +104,21 @@ def _make_sequences(
             known.make({**table, "relname": sequence}, Relation(persistence))
             made.add(sequence)
     return frozenset(made)
+
+
+def _make_indexes(table: Fields, elements: Iterable[Fields], persistence: Persistence, known: Known) -> None:
+    """Take note of the indexes that keys bring, by the names that the server gives them."""
+    for element in elements:
+        column = element.get("ColumnDef", {})
+        for constraint in (element, *column.get("constraints", ())):
+            fields = constraint.get("Constraint", {})
+            columns = [key["String"]["sval"] for key in fields.get("keys", ())] or [str(column.get("colname", ""))]
+            made = {"CONSTR_PRIMARY": "pkey", "CONSTR_UNIQUE": f"{'_'.join(columns)}_key"}.get(
+                fields.get("contype", "")
+            )
+            if made:
+                index = fields.get("conname") or f"{table.get('relname', '')}_{made}"
+                known.make({**table, "relname": index}, Relation(persistence))
 
 
 def create_sequence(fields: Fields, known: Known) -> Effect:
@@ -225,7 +242,8 @@ def _alter(name: Fields, command: Fields, kind: str, known: Known) -> Effect:  #
         if relation.persistence is Persistence.PERMANENT:
             return Effect([Touch(Subject.DDL, shown(name)), *_to_unlogged(references, known)])
     if action in _REWRITES or (action == "AT_AddColumn" and _volatile_default(added)):
-        return Effect([Touch(Subject.TABLE_REWRITE, shown(name)), *_generated([added])])
+        subject = _stored(name, known, Subject.TABLE_REWRITE)
+        return Effect([Touch(subject, shown(name)), *_generated([added])])
     return Effect([Touch(Subject.DDL, shown(name)), *_generated([added])])
 
 
@@ -306,6 +324,35 @@ def set_schema(fields: Fields, known: Known) -> Effect:
     if name:
         known.rename(name, schema=fields.get("newschema"))
     return Effect([Touch(Subject.DDL, shown(name) or "an object")])
+
+
+def vacuum(fields: Fields, known: Known) -> Effect:
+    """Judge a VACUUM or an ANALYZE."""
+    options = {option["DefElem"]["defname"] for option in fields.get("options", ()) if "DefElem" in option}
+    names = [relation["VacuumRelation"].get("relation", {}) for relation in fields.get("rels", ())]
+    if fields.get("is_vacuumcmd") and "full" in options:
+        return _rewritten(names, known)
+    subject = Subject.VACUUM if fields.get("is_vacuumcmd") else Subject.PLANNER_STATISTICS
+    return Effect([Touch(subject, ", ".join(map(shown, names)) or "the database")])
+
+
+def reorganize(fields: Fields, known: Known) -> Effect:
+    """Judge a CLUSTER or a REINDEX."""
+    return _rewritten([fields["relation"]] if "relation" in fields else [], known)
+
+
+def _rewritten(names: list[Fields], known: Known) -> Effect:
+    if not names:
+        return Effect([Touch(Subject.REORGANIZATION, "the database")])
+    return Effect([Touch(_stored(name, known, Subject.REORGANIZATION), shown(name)) for name in names])
+
+
+def _stored(name: Fields, known: Known, permanent: Subject) -> Subject:
+    """Return the subject of what writes a relation anew: that of its rows where they are not in the log."""
+    return {
+        Persistence.UNLOGGED: Subject.UNLOGGED_ROW_CHANGE,
+        Persistence.TEMPORARY: Subject.TEMPORARY_ROW_CHANGE,
+    }.get(known.find(name).persistence, permanent)
 
 
 def alter_system(fields: Fields, known: Known) -> Effect:  # noqa: ARG001 - as every other judge of a statement
