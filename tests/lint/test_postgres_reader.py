@@ -174,6 +174,8 @@ def touched(script: str) -> list[str]:
         ("create unlogged table u (a int); alter table u alter a type bigint", ["UNLOGGED_ROW_CHANGE"]),
         ("create temp table x (a int primary key); cluster x using x_pkey", ["TEMPORARY_ROW_CHANGE"]),
         ("reindex database d", ["REORGANIZATION"]),
+        ("create temp table x (a int); drop trigger g on x", ["TEMPORARY_TABLE"]),
+        ("drop trigger g on s.x", ["DDL"]),
         ("vacuum full", ["REORGANIZATION"]),
         # Files, settings, roles
         ("create extension hstore", ["EXTENSION"]),

@@ -181,7 +181,9 @@ def create_trigger(fields: Fields, known: Known) -> Effect:
     table = fields["relation"]
     function = fields["funcname"][-1]["String"]["sval"]
     known.change(table, triggers=known.find(table).triggers | {function})
-    return Effect([Touch(Subject.ROW_TRIGGER, f"{fields.get('trigname', 'a trigger')} on {shown(table)}")])
+    temporary = known.find(table).persistence is Persistence.TEMPORARY
+    subject = Subject.TEMPORARY_TABLE if temporary else Subject.ROW_TRIGGER
+    return Effect([Touch(subject, f"{fields.get('trigname', 'a trigger')} on {shown(table)}")])
 
 
 def create_range(fields: Fields, known: Known) -> Effect:
@@ -279,21 +281,23 @@ def _volatile_default(added: Fields) -> bool:
 
 def drop(fields: Fields, known: Known) -> Effect:
     """Judge a DROP of any kind."""
-    if fields.get("removeType") not in _TABLES | {"OBJECT_VIEW"}:
-        for named in fields.get("objects", ()):
-            known.drop_routine(_last_name(named))
-        return Effect([Touch(Subject.DDL, _dropped(fields))])
-    temporary = []
+    kind, temporary = fields.get("removeType"), []
     for named in fields.get("objects", ()):
-        name = _as_range(named)
-        temporary.append(known.find(name).persistence is Persistence.TEMPORARY)
-        known.drop(name)
+        if kind == "OBJECT_TRIGGER":
+            temporary.append(known.find(_as_range(named, outer=1)).persistence is Persistence.TEMPORARY)
+        elif kind in _TABLES | {"OBJECT_VIEW"}:
+            temporary.append(known.find(_as_range(named)).persistence is Persistence.TEMPORARY)
+            known.drop(_as_range(named))
+        else:
+            known.drop_routine(_last_name(named))
     subject = Subject.TEMPORARY_TABLE if temporary and all(temporary) else Subject.DDL
     return Effect([Touch(subject, _dropped(fields))])
 
 
-def _as_range(named: Fields) -> Fields:
+def _as_range(named: Fields, outer: int = 0) -> Fields:
+    """Return a list of names as a relation's; of a trigger's the last `outer` names are its own."""
     parts = [item["String"]["sval"] for item in named.get("List", {}).get("items", ()) if "String" in item]
+    parts = parts[: len(parts) - outer]
     return {"relname": parts[-1] if parts else ""} | ({"schemaname": parts[-2]} if len(parts) > 1 else {})
 
 
