@@ -72,17 +72,23 @@ def url_option(flag: str, env: str, describes: str, *, required: bool = True) ->
 primary_option = url_option("--primary", "HADRIAN_PRIMARY", "The primary, as an SQLAlchemy URL.")
 standby_option = url_option("--standby", "HADRIAN_STANDBY", "The standby, as an SQLAlchemy URL.")
 
-nodes_option = click.option(
-    "--node",
-    "nodes",
-    metavar="URL",
-    type=DatabaseUrl(),
-    multiple=True,
-    required=True,
-    envvar="HADRIAN_NODES",
-    show_envvar=True,
-    help="A node, whichever its role; repeat it. The environment's are separated by commas or blanks.",
-)
+
+def _nodes_option(describes: str, *, required: bool) -> Callable[[_Function], _Function]:
+    return click.option(
+        "--node",
+        "nodes",
+        metavar="URL",
+        type=DatabaseUrl(),
+        multiple=True,
+        required=required,
+        envvar="HADRIAN_NODES",
+        show_envvar=True,
+        help=f"{describes}; repeat it. The environment's are separated by commas or blanks.",
+    )
+
+
+nodes_option = _nodes_option("A node, whichever its role", required=True)
+spare_nodes_option = _nodes_option("A node that may get a spare slot, whichever its role", required=False)
 
 format_option = click.option(
     "--format",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from replicator.errors import AlreadyThere
 from replicator.feed import definition as definitions
@@ -18,6 +18,7 @@ from replicator.feed.definition import Definition
 from replicator.feed.reader import Feed, Row
 from replicator.position import Cursor
 from replicator.postgres import slot as slots
+from replicator.postgres import spare
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.snapshot import open_snapshot
 from replicator.postgres.stream import Stream
@@ -35,6 +36,7 @@ def create_feed(
     *,
     source: PostgresDatabase,
     primary: PostgresDatabase,
+    spares: Sequence[PostgresDatabase] = (),
     progress: Callable[[int], None] = lambda _: None,
 ) -> Definition:
     """Create a feed: read the snapshot from `source`, keep it on `primary`.
@@ -44,18 +46,24 @@ def create_feed(
         publication: it must have exactly one table.
         source: node that gets the slot; a standby from PostgreSQL 16 on.
         primary: node that takes writes (it may be the same).
+        spares: nodes that get a spare slot; see `spare.choose`.
         progress: called with the number of rows kept so far.
 
     Raises:
         AlreadyThere: a feed of that name exists.
-        BadInput, TableUnfit, NotConfigured, NotPermitted: as `open_snapshot`.
+        BadInput, TableUnfit, NotConfigured, NotPermitted: as `spare.open_spares` and `open_snapshot`.
         NodeLost, NodeUnreachable, DiskFull: nothing exists, call again; or, if the node went during the last
             commit, the feed does: `definition.find` tells.
     """
     slot = slots.slot_name(name)
     if definitions.find(primary, name) is not None:
         raise AlreadyThere(f"{primary.where} has a feed {name} already", hint="choose another name")
-    with open_snapshot(source, primary, publication, slot) as snapshot:
+    if spares:
+        slots.published_table(source, publication)  # before a spare is made for nothing
+    with (
+        spare.open_spares(spares, source, primary, slot) as made,
+        open_snapshot(source, primary, publication, slot) as snapshot,
+    ):
         writer = Writer(primary)
         blobs: list[Blob] = []
         kept = 0
@@ -67,7 +75,7 @@ def create_feed(
         with publish(primary, KIND, name, blobs) as (transaction, artifact_id):
             definition = Definition(name, publication, slot, snapshot.end, snapshot.timeline, artifact_id)
             definitions.record(primary, transaction, definition)
-            snapshot.slot_in_use = True
+            snapshot.slot_in_use = made.in_use = True
     return definition
 
 
@@ -77,14 +85,34 @@ def create(
     *,
     primary_url: str,
     source_url: str,
+    node_urls: Sequence[str] = (),
+    spare_count: int | None = 0,
     progress: Callable[[int], None] = lambda _: None,
-) -> Definition:
-    """Create a feed on the nodes of these URLs. Raises: as `create_feed`."""
-    with (
-        contextlib.closing(PostgresDatabase(primary_url)) as primary,
-        contextlib.closing(PostgresDatabase(source_url)) as source,
-    ):
-        return create_feed(name, publication, source=source, primary=primary, progress=progress)
+) -> tuple[Definition, tuple[str, ...]]:
+    """Create a feed on the nodes of these URLs.
+
+    Args:
+        name: as for `create_feed`.
+        publication: as for `create_feed`.
+        primary_url: node that takes writes.
+        source_url: node that gets the slot.
+        node_urls: those that may get a spare slot, in this order.
+        spare_count: how many of them do, or None for all.
+        progress: as for `create_feed`.
+
+    Returns:
+        The feed, and which nodes have a spare slot.
+
+    Raises: as `create_feed` and `spare.choose`.
+    """
+    with contextlib.ExitStack() as stack:
+        source, primary, *nodes = (
+            stack.enter_context(contextlib.closing(PostgresDatabase(url)))
+            for url in (source_url, primary_url, *node_urls)
+        )
+        spares = spare.choose(nodes, source, spare_count)
+        definition = create_feed(name, publication, source=source, primary=primary, spares=spares, progress=progress)
+        return definition, tuple(node.where for node in spares)
 
 
 def _batches(rows: Iterator[dict[str, str | None]]) -> Iterator[list[dict[str, str | None]]]:

@@ -57,7 +57,7 @@ def open_snapshot(source: Server, primary: Server, publication: str, slot: str) 
         slots.drop(source, slot)  # left by an attempt that was interrupted: no feed refers to it
     exporter = source.replication()
     try:
-        end, exported = slots.create_exporting(source, exporter, slot, lambda: _nudge(primary, source))
+        end, exported = slots.create_exporting(source, exporter, slot, lambda: nudge(primary, source))
         snapshot = Snapshot(table, end, 0, iter(()))
         try:
             # Not before: a node promoted in between would have begun the slot on the later timeline.
@@ -81,9 +81,12 @@ def open_snapshot(source: Server, primary: Server, publication: str, slot: str) 
         exporter.finish()
 
 
-def _nudge(*servers: Server) -> None:
-    # Whichever of them takes writes now; a takeover may have happened while we wait. Without the privilege one waits
-    # for the background writer, which does it every 15 s.
+def nudge(*servers: Server) -> None:
+    """Make whichever of them takes writes now log the list of running transactions: a slot on a standby waits for it.
+
+    A takeover may happen while one waits, so name each that may be the primary. Without the privilege one waits for
+    the background writer, which does it every 15 s.
+    """
     for server in servers:
         with contextlib.suppress(HadrianError), server.autocommit() as connection:
             connection.execute(sql.load("postgres/feed/log_standby_snapshot"))
