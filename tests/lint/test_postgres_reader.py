@@ -130,6 +130,8 @@ def touched(script: str) -> list[str]:
         ("create temp table x as select 1; delete from pg_temp.x", ["TEMPORARY_ROW_CHANGE"]),
         ("create temp sequence x; select nextval('x')", ["TEMPORARY_ROW_CHANGE"]),
         ("create temp view x as select 1", ["TEMPORARY_TABLE"]),
+        ("create temp table x (a int); create view v as select * from x", ["TEMPORARY_TABLE"]),
+        ("create temp table x () inherits (t); alter table t add column a int", ["DDL", "TEMPORARY_ROW_CHANGE?"]),
         # Schema
         ("create table t (a int, b text default random()::text)", ["DDL"]),
         ("create table t (a int, b int generated always as (a) stored)", ["DDL", "STORED_GENERATED"]),
@@ -177,6 +179,7 @@ def touched(script: str) -> list[str]:
         ("create temp table x (a int); drop trigger g on x", ["TEMPORARY_TABLE"]),
         ("drop trigger g on s.x", ["DDL"]),
         ("vacuum full", ["REORGANIZATION"]),
+        ("vacuum (full off) t", ["VACUUM"]),
         # Files, settings, roles
         ("create extension hstore", ["EXTENSION"]),
         ("create function f(int) returns int language c as '$libdir/f', 'f'", ["C_FUNCTION"]),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from replicator.postgres.language import bodies, meta_commands, row_statements, schema_statements
-from replicator.postgres.language.functions import constant
+from replicator.postgres.language.functions import constant, is_off
 from replicator.postgres.language.known import Effect, Known, Persistence, Relation
 from replicator.postgres.language.parse import INTERPOLATED, TOGETHER, Parsed, Tree, parse
 from replicator.postgres.language.row_statements import shown
@@ -138,7 +138,7 @@ class PostgresReader:
 
     def _explain(self, fields: Fields, text: str) -> Effect:
         options = {option["DefElem"]["defname"]: option["DefElem"].get("arg") for option in fields.get("options", ())}
-        runs = "analyze" in options and not _is_off(options["analyze"])
+        runs = "analyze" in options and not is_off(options["analyze"])
         return self._judge(fields["query"], text) if runs else Effect()
 
     def _prepare(self, fields: Fields, _text: str) -> Effect:
@@ -266,13 +266,6 @@ class PostgresReader:
             first: Fields = next(iter(fields.get("args", ())), {})
             self._known.schema = constant(first) or "public"
         return Effect()
-
-
-def _is_off(argument: Mapping[str, Any] | None) -> bool:
-    if argument is None:
-        return False
-    value = str(next(iter(next(iter(argument.values())).values()), "")).lower()
-    return value in {"off", "false", "0"}
 
 
 def _name(fields: Fields) -> str:

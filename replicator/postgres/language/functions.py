@@ -196,3 +196,11 @@ def constant(node: Mapping[str, Any]) -> str | None:
             found = value[kind].get(field, False if kind == "boolval" else 0 if kind == "ival" else "")
             return str(found).lower() if kind == "boolval" else str(found)
     return None
+
+
+def is_off(argument: Mapping[str, Any] | None) -> bool:
+    """Return whether the value of an option, if it has one, turns it off."""
+    if argument is None:
+        return False
+    value = str(next(iter(next(iter(argument.values())).values()), "")).lower()
+    return value in {"off", "false", "0"}

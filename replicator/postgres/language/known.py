@@ -127,15 +127,15 @@ class Known:
         self._put(self._relations, self.key(name), changed)
         self._parents |= changed.parents
 
-    def parts(self, name: Mapping[str, Any]) -> list[str]:
-        """Return the keys of the unlogged tables whose rows are read through this one."""
+    def parts(self, name: Mapping[str, Any]) -> list[tuple[str, Persistence]]:
+        """Return the keys of the tables that are not in the log and whose rows are read through this one."""
         key = self.key(name)
         if key not in self._parents:
             return []
         return [
-            part
+            (part, relation.persistence)
             for part, relation in self._relations.items()
-            if key in relation.parents and relation.persistence is Persistence.UNLOGGED
+            if key in relation.parents and relation.persistence is not Persistence.PERMANENT
         ]
 
     def referenced_by_logged(self, name: Mapping[str, Any]) -> str | None:

@@ -66,14 +66,20 @@ def truncate(fields: Fields, known: Known) -> Effect:
     return effect
 
 
+def of_parts(name: Fields, known: Known) -> list[Touch]:
+    """Return what a change through a table does to the parts of it that are not in the log."""
+    return [
+        Touch(_CHANGE[persistence], part, when=f"for the rows that fall into {part}")
+        for part, persistence in known.parts(name)
+    ]
+
+
 def _target(name: Fields, known: Known, permanent: Subject, *, adds: bool) -> Effect:
     """Judge a change of a table's rows, and what its parts and its triggers make of it."""
     relation = known.find(name)
     subject = _CHANGE[relation.persistence]
     effect = Effect([Touch(permanent if subject is Subject.ROW_CHANGE else subject, shown(name))])
-    for part in known.parts(name):
-        where = f"for the rows that fall into {part}"
-        effect.touches.append(Touch(Subject.UNLOGGED_ROW_CHANGE, part, when=where))
+    effect.touches.extend(of_parts(name, known))
     for sequence in sorted(relation.sequences) if adds else ():
         if known.find({**name, "relname": sequence}).logged_late:
             effect.touches.append(functions.logged_late(sequence))

@@ -7,7 +7,7 @@ from typing import Any
 
 from replicator.postgres.language import functions
 from replicator.postgres.language.known import Effect, Known, Persistence, Relation
-from replicator.postgres.language.row_statements import read, shown
+from replicator.postgres.language.row_statements import of_parts, read, shown
 from replicator.postgres.subject import Subject
 from replicator.statement import Touch
 
@@ -142,9 +142,12 @@ def alter_sequence(fields: Fields, known: Known) -> Effect:
 
 
 def create_view(fields: Fields, known: Known) -> Effect:
-    """Judge a CREATE VIEW."""
+    """Judge a CREATE VIEW, which is temporary if it is said to be, or reads what is."""
     name = fields["view"]
-    temporary = name.get("relpersistence") == "t"
+    sources = functions.inside(fields.get("query", {}), frozenset({"RangeVar"}))
+    temporary = name.get("relpersistence") == "t" or any(
+        known.find(source).persistence is Persistence.TEMPORARY for _, source in sources
+    )
     known.make(name, Relation(Persistence.TEMPORARY if temporary else Persistence.PERMANENT))
     known.make_view(name, read(fields.get("query", {}), known))
     return Effect([Touch(Subject.TEMPORARY_TABLE if temporary else Subject.DDL, shown(name))])
@@ -215,9 +218,10 @@ def define(fields: Fields, known: Known) -> Effect:
 def alter_table(fields: Fields, known: Known) -> Effect:
     """Judge an ALTER TABLE (SEQUENCE, INDEX, VIEW, ...), one action after the other."""
     name = fields["relation"]
-    effect = Effect()
+    effect, of_its_parts = Effect(), of_parts(name, known)
     for command in fields.get("cmds", ()):
         effect.add(_alter(name, command["AlterTableCmd"], fields.get("objtype", ""), known))
+    effect.touches.extend(of_its_parts)
     return effect
 
 
@@ -332,9 +336,9 @@ def set_schema(fields: Fields, known: Known) -> Effect:
 
 def vacuum(fields: Fields, known: Known) -> Effect:
     """Judge a VACUUM or an ANALYZE."""
-    options = {option["DefElem"]["defname"] for option in fields.get("options", ()) if "DefElem" in option}
+    options = {option["DefElem"]["defname"]: option["DefElem"].get("arg") for option in fields.get("options", ())}
     names = [relation["VacuumRelation"].get("relation", {}) for relation in fields.get("rels", ())]
-    if fields.get("is_vacuumcmd") and "full" in options:
+    if fields.get("is_vacuumcmd") and "full" in options and not functions.is_off(options["full"]):
         return _rewritten(names, known)
     subject = Subject.VACUUM if fields.get("is_vacuumcmd") else Subject.PLANNER_STATISTICS
     return Effect([Touch(subject, ", ".join(map(shown, names)) or "the database")])
