@@ -29,18 +29,32 @@ _FIELDS = (
         'hadrian explain --mode db2-hadr "alter table t activate not logged initially"',
     )
 )
-@click.argument("subject", metavar='RULE|"SQL"')
+@click.argument("subject", metavar='[RULE|"SQL"]', required=False)
 @mode_option
 @format_option
-def command(subject: str, mode: str, output: Output) -> None:
+def command(subject: str | None, mode: str, output: Output) -> None:
     """Show one rule whole, or the verdict of a statement and every rule that it touches.
 
-    A rule is found by its name in whichever mode it belongs to; a statement is judged by the rules of --mode.
+    A rule is found by its name in whichever mode it belongs to; a statement is judged by the rules of --mode. Without
+    either, the names of the mode's rules are listed.
     """
-    if _RULE.fullmatch(subject.strip()):
+    if subject is None:
+        _list(mode, output)
+    elif _RULE.fullmatch(subject.strip()):
         _show_rule(_find(subject.strip().upper()), output)
     else:
         _show_statements(subject, mode, output)
+
+
+def _list(mode: str, output: Output) -> None:
+    from replicator import engines
+    from replicator.rule import Mode
+
+    rules = sorted((rule.id, rule.subject) for rule in engines.rules(Mode(mode)))
+    if output == "json":
+        render.as_json(dict(rules))
+    else:
+        render.table("", ("rule", "subject"), rules)
 
 
 def _find(name: str) -> Rule:

@@ -144,6 +144,14 @@ def test_a_rule_is_explained_whole(capsys: pytest.CaptureFixture[str]) -> None:
     assert "there is no rule PGP-999" in capsys.readouterr().err
 
 
+def test_without_a_question_the_rules_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """So that one can be asked for."""
+    assert main(["explain", "--mode", "db2-hadr"]) == 0
+    assert "DBH-001" in capsys.readouterr().out
+    assert main(["explain", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["PGP-001"] == "unlogged table"
+
+
 def test_a_statement_is_explained_by_its_rules(capsys: pytest.CaptureFixture[str]) -> None:
     """The verdict first, then each rule that it touches."""
     assert main(["explain", "insert into t values (nextval('s'))", "--mode", "postgres-logical"]) == 0
