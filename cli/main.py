@@ -52,6 +52,7 @@ _EXTRAS = {
     "orjson": "lint",
     "pglast": "lint",
     "psutil": "embedded",
+    "pyarrow": "feed",
     "safetensors": "train",
     "torch": "train",
     "transformers": "train",

@@ -1,0 +1,316 @@
+"""Batches beside the message-by-message decoder: same changes, same cursors, same refusals, wherever one cuts."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from replicator.change import Change, Op
+from replicator.errors import FeedBroken, HadrianError, TableUnfit
+from replicator.position import Cursor, Lsn, TimelineHistory
+from replicator.postgres import batches
+from replicator.postgres.batches import Batches
+from replicator.postgres.pgoutput import Begin, Commit, Unchanged, decode
+from replicator.postgres.transactions import Transactions
+from tests.fixtures.pgoutput_messages import Column, Sent, begin, commit, delete, insert, relation, truncate, update
+
+# A busy machine is not an error.
+_PATIENT = settings(deadline=None)
+
+_OID = 7
+_START = Cursor(Lsn(100), 0)
+_EPOCH_US = 946_684_800_000_000  # from 1970 to 2000
+_NUMERIC_10_2 = (10 << 16 | 2) + 4
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A column: its values' text, and what a reader is to get for it."""
+
+    oid: int
+    modifier: int
+    texts: st.SearchStrategy[str]
+    meant: Callable[[str], object]
+
+
+_KINDS = {
+    "id": _Kind(20, -1, st.integers(-(2**63), 2**63 - 1).map(str), int),
+    "v": _Kind(25, -1, st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20), str),
+    "n": _Kind(1700, _NUMERIC_10_2, st.decimals(-99999999, 99999999, places=2).map(lambda n: f"{n:f}"), Decimal),
+    "b": _Kind(16, -1, st.sampled_from("tf"), "t".__eq__),
+    "raw": _Kind(
+        17, -1, st.binary(max_size=9).map(lambda raw: "\\x" + raw.hex()), lambda text: bytes.fromhex(text[2:])
+    ),
+}
+_SHAPES = [("id", "v"), ("id", "n", "v"), ("id", "b", "raw", "v"), ("v",), ()]
+
+
+def _columns(names: Sequence[str]) -> list[Column]:
+    return [(name, _KINDS[name].oid, _KINDS[name].modifier) for name in names]
+
+
+@st.composite
+def _rows(draw: st.DrawFn, names: Sequence[str], *, unchanged: bool = False) -> list[Sent]:
+    left = [st.just(Unchanged.TOAST)] if unchanged else []
+    return [draw(st.one_of(st.none(), _KINDS[name].texts, *left)) for name in names]
+
+
+@st.composite
+def _changes(draw: st.DrawFn, oid: int, names: Sequence[str]) -> bytes:
+    rows = _rows(names)
+    whole = st.sampled_from([b"O", b"K"])
+    return draw(
+        st.one_of(
+            st.builds(insert, st.just(oid), rows),
+            st.builds(update, st.just(oid), rows),
+            st.builds(update, st.just(oid), _rows(names, unchanged=True), rows),
+            st.builds(update, st.just(oid), rows, rows, kind=st.just(b"K")),
+            st.builds(delete, st.just(oid), rows, kind=whole),
+            st.just(truncate(oid, 99)),
+        )
+    )
+
+
+@st.composite
+def _logs(draw: st.DrawFn) -> list[list[bytes]]:
+    """Draw transactions in commit order, of two tables whose columns change in between."""
+    log: list[list[bytes]] = []
+    end = int(_START.lsn)
+    shapes: dict[int, Sequence[str]] = {}
+    for number in range(draw(st.integers(0, 5))):
+        commit_lsn = end + draw(st.integers(0, 3))
+        end = commit_lsn + draw(st.integers(1, 9))
+        messages = [begin(commit_lsn, xid=number, commit_time_us=draw(st.integers(0, 10**15)))]
+        for _ in range(draw(st.integers(0, 5))):
+            oid = draw(st.sampled_from([_OID, _OID, _OID + 1]))
+            if oid not in shapes or draw(st.integers(0, 3)) == 0:
+                shapes[oid] = draw(st.sampled_from(_SHAPES))
+                messages.append(relation(oid, _columns(shapes[oid]), name=f"t{oid}"))
+            if draw(st.integers(0, 5)) == 0:
+                messages.append(b"Mwhatever it says")
+            messages.append(draw(_changes(oid, shapes[oid])))
+        log.append([*messages, commit(commit_lsn, end)])
+    return log
+
+
+def _sent(log: Sequence[Sequence[bytes]], after: Cursor) -> list[bytes]:
+    """Do what the server does: send what commits at the cursor or behind, with the descriptions that it needs."""
+    descriptions = [message for one in log for message in one if message[:1] == b"R"]
+    later = [one for one in log if int.from_bytes(one[0][1:9], "big") >= after.lsn]
+    known = descriptions[: len(descriptions) - sum(message[:1] == b"R" for one in later for message in one)]
+    return [*known, *(message for one in later for message in one)]
+
+
+def _reference(messages: Sequence[bytes], after: Cursor) -> list[tuple[Change, Begin]]:
+    transactions = Transactions(after, TimelineHistory(1))
+    found: list[tuple[Change, Begin]] = []
+    started: Begin | None = None
+    for data in messages:
+        message = decode(data)
+        changes = list(transactions.take(message))
+        if isinstance(message, Begin):
+            assert not changes
+            started = message
+        assert started is not None or not changes
+        found += [(change, started) for change in changes if started is not None]
+        assert not (isinstance(message, Commit) and started is None)
+    return found
+
+
+def _expected(messages: Sequence[bytes], after: Cursor) -> list[dict[str, object]]:
+    return [
+        {
+            **{name: None if text is None else _KINDS[name].meant(text) for name, text in change.values.items()},
+            "_op": str(change.op),
+            "_lsn": int(change.after.lsn),
+            "_seq": change.after.seq,
+            "_xid": started.xid,
+            "_commit_time": started.commit_time_us + _EPOCH_US,
+        }
+        for change, started in _reference(messages, after)
+    ]
+
+
+def _read(*portions: Sequence[bytes], after: Cursor = _START, skip: int = 0) -> list[pa.RecordBatch]:
+    reader = Batches(after, lambda _: None, skip=skip)
+    return [batch for portion in portions for batch in reader.take(portion)]
+
+
+def _rows_of(read: Sequence[pa.RecordBatch]) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for batch in read:
+        batch.validate(full=True)
+        microseconds = batch.column("_commit_time").cast(pa.int64()).to_pylist()
+        for row, instant in zip(batch.drop_columns("_commit_time").to_pylist(), microseconds, strict=True):
+            # The reference says nothing of a truncated table's columns.
+            named = {name: value for name, value in row.items() if name.startswith("_") or row["_op"] != Op.TRUNCATE}
+            rows.append({**named, "_commit_time": instant})
+    return rows
+
+
+def _take(*messages: bytes, after: Cursor = _START) -> list[dict[str, object]]:
+    return _rows_of(_read([begin(100), *messages, commit(100, 110)], after=after))
+
+
+@_PATIENT
+@given(_logs(), st.data())
+def test_the_changes_and_cursors_are_those_of_the_reference(log: list[list[bytes]], data: st.DataObject) -> None:
+    """From every cursor, and wherever the messages are cut, the rows are the same, and none waits that need not."""
+    cursors = [_START, *(change.after for change, _ in _reference(_sent(log, _START), _START))]
+    after = data.draw(st.sampled_from(cursors))
+    messages = _sent(log, after)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(messages)), max_size=4)))
+    portions = [messages[start:end] for start, end in itertools.pairwise([0, *cuts, len(messages)])]
+    assert _rows_of(_read(*portions, after=after)) == _expected(messages, after)
+    at_once = Batches(after, lambda _: None)
+    for count, portion in zip([*cuts, len(messages)], portions, strict=True):
+        before = sum(batch.num_rows for batch in at_once.take(portion))
+        assert before == len(_reference(messages[:count], after)) - len(
+            _reference(messages[: count - len(portion)], after)
+        )
+
+
+@_PATIENT
+@given(_logs().filter(bool), st.data())
+def test_what_the_reference_refuses_is_refused(log: list[list[bytes]], data: st.DataObject) -> None:
+    """A message that was damaged never gives rows that the reference would not, and no error but ours."""
+    messages = [message for one in log for message in one]
+    index = data.draw(st.integers(0, len(messages) - 1))
+    place = data.draw(st.integers(0, len(messages[index]) - 1))
+    byte = data.draw(st.sampled_from([0, 1, 2, *b"nutbNOKBCRIUDT1{"]))
+    damaged = [messages[index][:place], messages[index][:place] + bytes([byte]) + messages[index][place + 1 :]]
+    for message in damaged:
+        sent = [*messages[:index], message, *messages[index + 1 :]]
+        try:
+            found = _rows_of(_read(sent))
+        except HadrianError:
+            continue
+        reference = _reference(sent, _START)
+        # Of types and times the reference knows nothing.
+        assert len(found) == len(reference) if message[:1] in b"RB" else found == _expected(sent, _START)
+
+
+@pytest.mark.parametrize("portion_bytes", [1, 100, 1000])
+def test_a_portion_ends_anywhere(monkeypatch: pytest.MonkeyPatch, portion_bytes: int) -> None:
+    """Many messages at once are read in portions of bounded size, without a seam."""
+    messages = [begin(100), relation(_OID, _columns(("id", "v")))]
+    messages += [insert(_OID, (str(number), "x" * number)) for number in range(50)]
+    messages.append(commit(100, 110))
+    monkeypatch.setattr(batches, "_PORTION_BYTES", portion_bytes)
+    read = _read(messages)
+    assert len(read) > 1
+    assert _rows_of(read) == _expected(messages, _START)
+
+
+def test_a_header_in_front_of_each_message_is_passed_over() -> None:
+    """Messages may come as the stream sent them, uncopied."""
+    messages = [begin(100), relation(_OID, _columns(("id",))), insert(_OID, ("1",)), commit(100, 110)]
+    framed = [b"w" + bytes(24) + message for message in messages]
+    assert _rows_of(_read(framed, skip=25)) == _expected(messages, _START)
+
+
+def test_a_change_of_columns_begins_a_batch() -> None:
+    """Each batch has the columns its rows had, and a description that is repeated begins none."""
+    narrow, wide = relation(_OID, _columns(("id",))), relation(_OID, _columns(("id", "v")))
+    sent = [begin(100), narrow, insert(_OID, ("1",)), narrow, insert(_OID, ("2",)), wide, insert(_OID, ("3", "c"))]
+    read = _read([*sent, commit(100, 110)])
+    assert [(batch.schema.names[:-5], batch.num_rows) for batch in read] == [(["id"], 2), (["id", "v"], 1)]
+
+
+def test_a_batch_says_which_table_and_types_it_has() -> None:
+    """The schema names the table and each column's PostgreSQL type, and every batch's last columns are the same."""
+    (batch,) = _read([begin(1), relation(_OID, _columns(("id", "n"))), insert(_OID, ("1", "2")), commit(1, 2)])
+    assert batch.schema.metadata == {b"table": b"public.t"}
+    assert batch.schema.field("n").metadata == {b"postgres_type": b"numeric(10,2)"}
+    assert batch.schema.names[-5:] == [field.name for field in batches.CHANGE_FIELDS]
+
+
+def test_a_value_left_out_of_an_update_comes_from_the_old_row() -> None:
+    """With REPLICA IDENTITY FULL the old row holds what TOAST did not send again, NULL too."""
+    described = relation(_OID, _columns(("id", "v")))
+    long = update(_OID, ("2", Unchanged.TOAST), ("1", "long"))
+    null = update(_OID, ("3", Unchanged.TOAST), ("1", None))
+    rows = _take(described, insert(_OID, ("1", "a")), long, null)
+    assert [(row["id"], row["v"]) for row in rows] == [(1, "a"), (2, "long"), (3, None)]
+
+
+@pytest.mark.parametrize(
+    ("old", "kind"),
+    [(None, b"O"), (("1", Unchanged.TOAST), b"O"), (("1", None), b"K")],
+    ids=["no old row", "left out of it", "only a key"],
+)
+def test_a_value_left_out_everywhere_makes_the_table_unfit(old: Sequence[Sent] | None, kind: bytes) -> None:
+    """An unknown value is never passed off as NULL, and the table and the column are named."""
+    with pytest.raises(TableUnfit, match=r"public\.t: .* v ") as raised:
+        _take(relation(_OID, _columns(("id", "v"))), update(_OID, ("1", Unchanged.TOAST), old, kind=kind))
+    assert raised.value.hint == "run: alter table public.t replica identity full"
+
+
+@pytest.mark.parametrize("seq", [2, 3])
+def test_a_cursor_behind_its_transactions_last_row_breaks_the_feed(seq: int) -> None:
+    """A transaction with no more rows than the cursor has consumed is not the one that it stood in."""
+    with pytest.raises(FeedBroken, match="behind the last row"):
+        _take(
+            relation(_OID, _columns(("id",))),
+            insert(_OID, ("1",)),
+            insert(_OID, ("2",)),
+            after=Cursor(_START.lsn, seq),
+        )
+
+
+def test_a_cursor_in_a_transaction_that_is_not_there_breaks_the_feed() -> None:
+    """The rows of another transaction are not passed over for those of one that was lost."""
+    with pytest.raises(FeedBroken, match="no transaction that commits at 0/5F"):
+        _take(relation(_OID, _columns(("id",))), insert(_OID, ("1",)), after=Cursor(Lsn(95), 1))
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [relation(_OID, _columns(("id",))), insert(_OID, ("1",))],
+        [begin(1), begin(2)],
+        [commit(1, 2)],
+        [begin(1), commit(1, 2), commit(1, 2)],
+        [begin(1), relation(_OID, _columns(("id",))), commit(1, 2), insert(_OID, ("1",)), begin(3), commit(3, 4)],
+    ],
+    ids=["no beginning", "two beginnings", "only an end", "two ends", "between two"],
+)
+def test_rows_outside_of_a_transaction_break_the_feed(messages: list[bytes]) -> None:
+    """What has no transaction has no cursor."""
+    with pytest.raises(FeedBroken):
+        _read(messages, [begin(8), relation(_OID, _columns(("id",))), insert(_OID, ("1",)), commit(8, 9)])
+
+
+def test_a_column_named_like_one_of_ours_makes_the_table_unfit() -> None:
+    """Two columns of one name could not be told apart."""
+    with pytest.raises(TableUnfit, match="column _op"):
+        _take(relation(_OID, [("_op", 25, -1)]), insert(_OID, ("a",)))
+
+
+def test_text_that_is_not_utf8_breaks_the_feed() -> None:
+    """Bytes are not passed off as text."""
+    with pytest.raises(FeedBroken, match="column v holds text that is not UTF-8"):
+        _take(relation(_OID, _columns(("v",))), insert(_OID, ("ab",)).replace(b"ab", b"a\xff"))
+
+
+def test_a_value_that_arrow_cannot_hold_makes_the_table_unfit() -> None:
+    """Table, column and reason are named, the value itself is not."""
+    with pytest.raises(TableUnfit, match=r"public\.t: column n: NaN has no place in decimal128\(10, 2\)"):
+        _take(relation(_OID, _columns(("n",))), insert(_OID, ("NaN",)))
+    with pytest.raises(TableUnfit, match=r"public\.t: a value of column id does not fit int64") as raised:
+        _take(relation(_OID, _columns(("id",))), insert(_OID, ("secret",)))
+    assert "secret" not in str(raised.value)
+
+
+def test_a_binary_value_of_a_type_that_is_read_as_text_breaks_the_feed() -> None:
+    """What cannot be read is refused with the way out."""
+    with pytest.raises(FeedBroken, match=r"column n of type numeric\(10,2\) came in binary form") as raised:
+        _take(relation(_OID, _columns(("n",))), insert(_OID, (b"\0" * 8,)))
+    assert raised.value.hint == "start the stream without the option binary"
