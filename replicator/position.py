@@ -15,6 +15,7 @@ from replicator.errors import BadInput, TimelineForked
 
 _TIMELINE = re.compile(r"[0-9]{1,10}")
 _LSN = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})")
+_CURSOR = re.compile(r"([^+@]+)\+([0-9]{1,18})(?:@([0-9]{1,9}))?", re.ASCII)
 
 
 class Lsn(int):
@@ -64,7 +65,24 @@ class Cursor:
     timeline: int = field(default=1, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.lsn}+{self.seq}"
+        """Return `LSN+seq`, and `@timeline` behind it unless that is the first."""
+        return f"{self.lsn}+{self.seq}" + (f"@{self.timeline}" if self.timeline != 1 else "")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the text form back; without a timeline it is of the first.
+
+        Raises:
+            BadInput: not of that form.
+        """
+        hint = "write it as 16/B374D848+0, with @2 behind it on timeline 2"
+        match = _CURSOR.fullmatch(text)
+        if match is None or match[3] == "0":
+            raise BadInput(f"not a cursor: {text!r}", hint=hint)
+        try:
+            return cls(Lsn(match[1]), int(match[2]), int(match[3] or 1))
+        except BadInput:
+            raise BadInput(f"not a cursor: {text!r}", hint=hint) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ from typing import Any
 import click
 
 from cli import progress, render
+from cli.commands.feed_drop import drop
+from cli.commands.feed_read import read
+from cli.commands.feed_status import status
 from cli.options import Output, examples, format_option, primary_option, spare_nodes_option, url_option
 from replicator.errors import BadInput
 
@@ -31,7 +34,11 @@ class _SpareCount(click.ParamType):  # type: ignore[type-arg] # not generic befo
 
 @click.group(epilog=examples(f"hadrian feed create docs --publication docs --primary {_URL}", "hadrian feed list"))
 def command() -> None:
-    """Create and list feeds: named streams of committed rows."""
+    """Create, watch, read and drop feeds: named streams of committed rows."""
+
+
+for _command in (status, read, drop):
+    command.add_command(_command)
 
 
 @command.command(

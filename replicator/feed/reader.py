@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol, Self
 
 from replicator.change import Change, Op
-from replicator.errors import FeedBroken
+from replicator.errors import BadInput, FeedBroken
 from replicator.feed.definition import Definition
 from replicator.position import Cursor, Lsn
 
 Row = Mapping[str, str | None]
+_WAIT_S = 0.2
 
 
 class Source(Protocol):
@@ -26,6 +27,11 @@ class Source(Protocol):
 
     def confirm(self, cursor: Cursor) -> None:
         """Allow what lies before the cursor to be forgotten. Idempotent; going back has no effect."""
+        ...
+
+    @property
+    def reached(self) -> Lsn:
+        """Where the node is: a `read` that came later and gave None means that no change before it is left."""
         ...
 
     def close(self) -> None:
@@ -58,6 +64,9 @@ class Feed:
         snapshot: its kept rows.
         connect: opens the stream at a cursor; called once, when it is first needed or `confirm`ed.
         after: where to go on.
+
+    Raises:
+        BadInput: the cursor names no point of the feed: it lies before its start, and not in its snapshot.
     """
 
     def __init__(
@@ -69,6 +78,8 @@ class Feed:
         self._stream_from = max(after, self._end)
         self._snapshot = snapshot
         self._last = len(snapshot)
+        if after < self._end and (after.lsn > 0 or after.seq >= max(self._last, 1)):
+            raise BadInput(f"feed {definition.name} has no cursor {after}", hint="take one that it gave")
         self._number = after.seq if after < self._end else self._last
         self._rows: Iterator[Row] | None = None
 
@@ -82,6 +93,27 @@ class Feed:
         if self._number < self._last:
             return self._read_snapshot()
         return self._source().read(timeout_s)
+
+    def read_until(self, end: Lsn) -> Iterator[Change]:
+        """Yield what was committed before `end`, whole transactions, waiting for the node to get there.
+
+        Close the feed then: a change that lies behind may have been passed over.
+
+        Raises: as `read`.
+        """
+        last = Cursor(end, 0)
+        within = self._stream_from.seq > 0
+        while True:
+            reached = self._stream.reached if self._stream is not None else Lsn(0)
+            change = self.read(_WAIT_S)
+            if change is None:
+                if reached >= end:
+                    return
+                continue
+            if not within and change.op is not Op.SNAPSHOT and change.after > last:
+                return
+            within = change.after.seq > 0
+            yield change
 
     def _read_snapshot(self) -> Change:
         rows = self._rows if self._rows is not None else self._snapshot.rows(self._number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import select
 import time
 from collections.abc import Callable
@@ -22,12 +23,13 @@ from replicator.errors import (
     TableUnfit,
 )
 from replicator.position import Lsn
-from replicator.postgres.connection import Server
+from replicator.postgres.connection import Server, command
 from replicator.postgres.errors import translated
 from replicator.schema import Table, TableName
 
 _FEED_NAME = re.compile(r"[a-z0-9_]{1,55}")  # a slot's name has these characters and at most 63 of them
 _STANDBY_DECODING = 160000
+_COPIED_SLOTS = 120000
 _CREATE_TIMEOUT_S = 60
 _NUDGE_S = 0.5
 
@@ -149,6 +151,24 @@ def copy(server: Server, slot: str, name: str) -> None:
     """Make a second slot at the first one's position."""
     with server.autocommit() as connection:
         connection.execute(sql.load("postgres/feed/copy_slot"), {"slot": slot, "copy": name})
+
+
+def copy_for_session(pgconn: pq.abc.PGconn, slot: str, where: str) -> str:
+    """Make a second slot at the first one's position that goes with this replication session, and return its name.
+
+    Raises:
+        NotConfigured: the server is too old for it, or has no slot to spare.
+    """
+    if pgconn.server_version < _COPIED_SLOTS:
+        raise NotConfigured(
+            f"{where} runs PostgreSQL {pgconn.server_version // 10000}: a slot can be copied from 12 on",
+            hint="upgrade it, or read the feed from another node",
+        )
+    copy = f"hadrian_read_{secrets.token_hex(8)}"
+    # A replication session takes no parameters.
+    statement = sql.load("postgres/feed/copy_slot_for_session").bindparams(slot=slot, copy=copy)
+    command(pgconn, str(statement.compile(compile_kwargs={"literal_binds": True})).encode(), where)
+    return copy
 
 
 def create_exporting(server: Server, pgconn: pq.abc.PGconn, slot: str, nudge: Callable[[], None]) -> tuple[Lsn, str]:

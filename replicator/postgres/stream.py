@@ -50,6 +50,7 @@ class Stream:
         slot: its name.
         publication: whose changes.
         after: where to go on.
+        aside: read a copy of the slot that goes with the session, so that the slot itself neither moves nor is taken.
 
     Raises:
         FeedBroken: the slot is gone, or no longer keeps what follows `after`.
@@ -58,7 +59,7 @@ class Stream:
         NodeUnreachable: no answer.
     """
 
-    def __init__(self, server: Server, slot: str, publication: str, after: Cursor) -> None:
+    def __init__(self, server: Server, slot: str, publication: str, after: Cursor, *, aside: bool = False) -> None:
         history = topology.timeline_history(server)
         history.check(after)
         slots.published_table(server, publication)  # the server passes over rows of one that is not there
@@ -70,13 +71,15 @@ class Stream:
         self._ready = threading.Condition()
         self._error: HadrianError | None = None
         self._stopped = False
-        self._received = after.lsn
+        self._received = self._reached = after.lsn
         self._confirmed = _kept_from(server, slot, after)
         with contextlib.ExitStack() as undo:
             self._pgconn = server.replication()
             undo.callback(self._pgconn.finish)
             self._identity = server.replication()
             undo.callback(self._identity.finish)
+            if aside:
+                slot = slots.copy_for_session(self._pgconn, slot, self._where)
             self._start(slot, publication, after.lsn)
             # Again, now that nobody else can move it: the server would start further on and say nothing.
             self._confirmed = _kept_from(server, slot, after)
@@ -112,6 +115,12 @@ class Stream:
             if self._error is not None:
                 raise self._error
             return None
+
+    @property
+    def reached(self) -> Lsn:
+        """Where the server is: what was committed before it has come, and once `read` gives None has been read."""
+        with self._ready:
+            return self._reached
 
     def confirm(self, cursor: Cursor) -> None:
         """Let the slot forget what lies before `cursor`: call it once the checkpoint that holds it is durable."""
@@ -202,6 +211,7 @@ class Stream:
     def _publish(self) -> None:
         """Hand over what came, whose timeline is known only now."""
         if not self._batch:
+            self._reached = self._received
             return
         identity = command(self._identity, b"IDENTIFY_SYSTEM", self._where)
         if int(identity.get_value(0, 1) or b"0") != self._transactions.history.timeline:
@@ -210,6 +220,7 @@ class Stream:
         changes = [change for message in batch for change in self._transactions.take(message)]
         with self._ready:
             self._changes.extend(changes)
+            self._reached = self._received
             self._ready.notify_all()
 
     def _send_status(self) -> None:

@@ -49,11 +49,15 @@ class _Stream:
         self._changes = [change for change in changes if change.after > after]
         self.confirmed: list[Cursor] = []
         self.closed = 0
+        self.reached = after.lsn
 
     def read(self, timeout_s: float) -> Change | None:
         """Return the next change."""
         assert timeout_s >= 0
-        return self._changes.pop(0) if self._changes else None
+        if not self._changes:
+            self.reached = Lsn(self.reached + 10)  # the node goes on writing what the feed does not read
+            return None
+        return self._changes.pop(0)
 
     def confirm(self, cursor: Cursor) -> None:
         """Remember the cursor."""
@@ -143,6 +147,24 @@ def test_a_cursor_behind_the_snapshot_opens_the_stream_there_once() -> None:
     after = world.log[0].after
     world.read(after)
     assert world.opened_at == [after]
+
+
+@_PATIENT
+@given(_worlds, st.integers(0, 12), st.integers(995, 1050))
+def test_reading_until_an_end_gives_the_transactions_that_commit_before_it(world: _World, place: int, end: int) -> None:
+    """From any cursor: the rest of the snapshot, and whole transactions; one that was left half read is finished."""
+    whole = world.read(start())
+    after = [start(), *(change.after for change in whole)][min(place, len(whole))]
+    with world.feed(after) as feed:
+        read = list(feed.read_until(Lsn(end)))
+    # The first change ends at 1010; then each two are one transaction, which commits where the one before it ends.
+    logged = [
+        change
+        for number, change in enumerate(world.log)
+        if (end >= 1010 if number == 0 else 1010 + 10 * ((number - 1) // 2) < end)
+        or (change.after.seq == 0 and after.lsn == change.after.lsn - 10 and after.seq > 0)
+    ]
+    assert read == [change for change in [*whole[: len(world.snapshot)], *logged] if change.after > after]
 
 
 def test_nothing_within_the_snapshot_is_confirmed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 
 import pytest
 from hypothesis import example, given
@@ -66,6 +67,31 @@ def test_cursors_are_ordered_by_transaction_then_row(one: Cursor, other: Cursor)
 def test_a_cursor_is_printed_with_its_row() -> None:
     """Position, plus the rows of the next transaction."""
     assert str(Cursor(Lsn("0/1A"), 3)) == "0/1A+3"
+    assert str(Cursor(Lsn("0/1A"), 3, 2)) == "0/1A+3@2"
+
+
+@given(cursors)
+def test_a_cursor_survives_its_text_with_its_timeline(cursor: Cursor) -> None:
+    """What is printed names the same point of the same timeline."""
+    again = Cursor.parse(str(cursor))
+    assert (again.lsn, again.seq, again.timeline) == (cursor.lsn, cursor.seq, cursor.timeline)
+
+
+@given(st.text(max_size=20) | st.from_regex(r"[0-9A-F]{0,9}/[0-9A-F]{0,9}\+[0-9]{0,20}(@[0-9]{0,12})?", fullmatch=True))
+@example("0/0")
+@example("0/0+")
+@example("0/0+1@0")
+@example("0/0+1@")
+@example("0/0+1\n")
+@example("0/0+\u0661")
+@example("0/0+-1")
+def test_junk_is_no_cursor(text: str) -> None:
+    """Any text is a cursor or BadInput."""
+    with contextlib.suppress(BadInput):
+        cursor = Cursor.parse(text)
+        assert cursor.timeline > 0
+        assert Cursor.parse(str(cursor)) == cursor
+        assert re.fullmatch(r"[0-9A-Fa-f]+/[0-9A-Fa-f]+\+[0-9]+(@[0-9]+)?", text)
 
 
 @st.composite

@@ -1,0 +1,89 @@
+"""`hadrian feed status`: where each feed's slots and runs stand."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli import render
+from cli.options import Output, examples, format_option, nodes_option
+from replicator.errors import BadInput
+
+if TYPE_CHECKING:
+    from replicator.feed.status import Status
+
+_SIZE = re.compile(r"([0-9]{1,15})\s*(B|kB|MB|GB|TB)?", re.ASCII)
+_UNITS = {"B": 0, "kB": 10, "MB": 20, "GB": 30, "TB": 40}
+
+
+class ByteSize(click.ParamType):  # type: ignore[type-arg] # not generic before click 8.3
+    """A number of bytes, with PostgreSQL's units: each is 1024 of the one before."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ARG002 - click's signature
+        """Return the bytes. Raises: BadInput."""
+        match = _SIZE.fullmatch(str(value))
+        if match is None:
+            raise BadInput(f"not a size: {value!r}", hint="write it as 500MB; units are B, kB, MB, GB, TB")
+        return int(match[1]) << _UNITS[match[2] or "B"]
+
+
+@click.command(
+    epilog=examples(
+        "hadrian feed status --node postgresql://user@a:5432/app --node postgresql://user@b:5432/app",
+        "hadrian feed status docs --limit 20GB --format json",
+    )
+)
+@click.argument("name", required=False)
+@nodes_option
+@click.option(
+    "--limit",
+    metavar="SIZE",
+    type=ByteSize(),
+    help="Warn where a slot holds back more log than this; if left out, more than 80 % of the node's "
+    "max_slot_wal_keep_size, and where that is not set there is no limit.",
+)
+@format_option
+def status(name: str | None, nodes: tuple[str, ...], limit: int | None, output: Output) -> int:
+    """Show the slots of every feed, or of feed NAME, on every node, and how far its runs are.
+
+    A slot keeps log until a durable checkpoint lets it move. Exit code 1 if one holds back more than it may or is
+    invalidated, if no node has it, or if a node does not answer; each with what it takes to go on.
+    """
+    from replicator.feed import status as statuses
+
+    found = statuses.of_urls(nodes, name, limit)
+    if output == "json":
+        render.as_json({"slots": found.slots, "runs": found.runs, "warnings": found.concerns})
+    else:
+        _table(found)
+    return 1 if found.concerns else 0
+
+
+def _table(found: Status) -> None:
+    from cli.findings import size
+
+    columns = ("feed", "node", "slot", "active", "confirmed", "held", "limit", "wal status", "safe", "invalid", "idle")
+    states = [(slot.feed, slot.state, slot.limit_bytes) for slot in found.slots]
+    render.table(
+        "",
+        columns,
+        [
+            (feed, state.node, state.slot, state.active, state.confirmed, size(state.held_bytes), size(limit),
+             state.wal_status, size(state.safe_bytes), state.invalidation, state.inactive_since)
+            if state.present
+            else (feed, state.node, *[None] * (len(columns) - 2))
+            for feed, state, limit in states
+        ],
+    )  # fmt: skip
+    if found.runs:
+        render.line("")
+        rows = [(one.feed, one.run, one.node, one.step, one.cursor, size(one.behind_bytes)) for one in found.runs]
+        render.table("", ("feed", "run", "node", "step", "cursor", "behind"), rows)
+    for node in sorted({state.node for _, state, limit in states if state.present and limit is None}):
+        render.line(f"no limit on {node}: neither --limit nor max_slot_wal_keep_size is set")
+    for one in found.concerns:
+        render.line(f"warning: {one.message}; {one.remedy}")

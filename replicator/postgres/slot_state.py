@@ -1,0 +1,93 @@
+"""A feed's slot as its node shows it: where it stands, what log it holds back, whether it can still be read."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from replicator import sql
+from replicator.errors import FeedBroken, NotConfigured
+from replicator.position import Lsn
+from replicator.postgres.connection import Server
+
+
+@dataclass(frozen=True, slots=True)
+class SlotState:
+    """A slot on a node, or its absence there. None stands for what the node's version does not show.
+
+    Attributes:
+        node: its address without secrets.
+        slot: the name.
+        present: whether this database's log is kept there under that name.
+        active: whether somebody reads from it.
+        active_pid: which server process does.
+        confirmed: position up to which rows are no longer kept.
+        held_bytes: log that the node keeps for it; None once it is invalidated for its log.
+        wal_status: reserved, extended, unreserved or lost.
+        safe_bytes: log that may be written before the slot is in danger.
+        invalidation: why it cannot be read any more.
+        inactive_since: when its last reader left.
+        log_end: end of the node's log, received on a standby.
+        keep_bytes: the node's max_slot_wal_keep_size; None if it is unlimited.
+    """
+
+    node: str
+    slot: str
+    present: bool
+    active: bool
+    active_pid: int | None
+    confirmed: Lsn | None
+    held_bytes: int | None
+    wal_status: str | None
+    safe_bytes: int | None
+    invalidation: str | None
+    inactive_since: dt.datetime | None
+    log_end: Lsn
+    keep_bytes: int | None
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can be read."""
+        return self.present and self.invalidation is None
+
+    def check_readable(self) -> None:
+        """Check that it is there, can be read, and that nobody reads it.
+
+        Raises:
+            FeedBroken: the node does not have it, or it was invalidated.
+            NotConfigured: somebody reads from it.
+        """
+        if not self.present:
+            raise FeedBroken(f"{self.node} has no slot {self.slot}", hint="read from the node that has it")
+        if self.invalidation is not None:
+            raise FeedBroken(f"{self.node}: slot {self.slot} is invalidated: {self.invalidation}")
+        self.check_free()
+
+    def check_free(self) -> None:
+        """Check that nobody reads from it. Raises: NotConfigured."""
+        if self.active:
+            raise NotConfigured(
+                f"{self.node}: slot {self.slot} is being read, by server process {self.active_pid}",
+                hint="stop the run that reads it, then run the command again",
+            )
+
+
+def look(server: Server, slot: str) -> SlotState:
+    """Ask a node for a slot. Raises: NodeUnreachable, NodeLost."""
+    with server.connect() as connection:
+        row = connection.execute(sql.load("postgres/feed/slot_state"), {"slot": slot}).one()
+    return SlotState(
+        server.where,
+        slot,
+        row.present,
+        row.active,
+        row.active_pid,
+        Lsn(row.confirmed) if row.confirmed is not None else None,
+        row.held_bytes,
+        row.wal_status,
+        row.safe_bytes,
+        row.invalidation,
+        row.inactive_since,
+        Lsn(row.log_end),
+        row.keep_bytes,
+    )
