@@ -68,6 +68,19 @@ class _Stream:
         self.closed += 1
 
 
+class _LateStream(_Stream):
+    """Every other read comes too early."""
+
+    def __init__(self, changes: list[Change], after: Cursor) -> None:
+        super().__init__(changes, after)
+        self._early = False
+
+    def read(self, timeout_s: float) -> Change | None:
+        """Return nothing, and the next time the next change."""
+        self._early = not self._early
+        return None if self._early else super().read(timeout_s)
+
+
 class _World:
     """A snapshot and a log, and each stream that was opened on it."""
 
@@ -165,6 +178,13 @@ def test_reading_until_an_end_gives_the_transactions_that_commit_before_it(world
         or (change.after.seq == 0 and after.lsn == change.after.lsn - 10 and after.seq > 0)
     ]
     assert read == [change for change in [*whole[: len(world.snapshot)], *logged] if change.after > after]
+
+
+def test_reading_until_an_end_waits_for_a_node_that_is_slow_to_get_there() -> None:
+    """That nothing came for a while is no end."""
+    world = _World(_Snapshot(1))
+    with Feed(_DEFINITION, world.snapshot, lambda after: _LateStream(world.log, after), start()) as feed:
+        assert [change.values["id"] for change in feed.read_until(Lsn(1100))] == ["0", "new 0", "new 1", "new 2"]
 
 
 def test_nothing_within_the_snapshot_is_confirmed() -> None:
