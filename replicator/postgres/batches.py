@@ -7,8 +7,9 @@ A batch holds the changes of one table between two changes of its shape: its col
     _xid            the transaction
     _commit_time    when it committed
 
-`transactions` is the reference: same changes, same cursors, same refusals. There is one difference: where a message is
-refused, nothing of its portion is handed out, not even what came before it.
+`transactions` is the reference: same changes, same cursors, same refusals. There are two differences: where a message
+is refused, nothing of its portion is handed out, not even what came before it; and an old row is not read where it
+supplies nothing, so that text in it which is not UTF-8 is not noticed.
 """
 
 from __future__ import annotations
@@ -323,13 +324,6 @@ def _batch(joined: Joined, rows: _Rows, shape: Shape) -> pa.RecordBatch:
 def _cells(joined: Joined, index: Places, shape: Shape) -> list[Cells]:
     """Return each column's values: of an insert or update the new ones, of a delete the old, of a truncate NULL."""
     kinds, starts, ends = joined.kinds[index], joined.starts[index], joined.ends[index]
-    width = len(shape.columns)
-    if (kinds == _INSERT).all():
-        if np.any(joined.byte(starts + 5) != _NEW):
-            raise FeedBroken("a replication message has no new row where it belongs")
-        cells, stops = joined.tuples(starts + 6, ends, width)
-        _check_stops(stops, ends)
-        return cells
     has_tuple = np.flatnonzero(kinds != _TRUNCATE)
     cells = _sent(joined, kinds[has_tuple], starts[has_tuple], ends[has_tuple], shape)
     if len(has_tuple) == len(index):
@@ -354,7 +348,8 @@ def _sent(joined: Joined, kinds: Bytes, starts: Places, ends: Places, shape: Sha
             raise FeedBroken("a replication message has no new row behind the old one")
         places[updated] = behind + 1
     cells, stops = joined.tuples(places, ends, width)
-    _check_stops(stops, ends)
+    if np.any(stops != ends):
+        raise FeedBroken("a replication message has bytes too many")
     # A key comes with NULL for all that is not key: it supplies no value.
     supplies = is_old[updated]
     return [
@@ -389,11 +384,6 @@ def _spread(cells: Cells, places: Places, starts: Places) -> Cells:
     spread, lengths = starts.copy(), np.zeros(len(starts), np.int64)
     kinds[places], spread[places], lengths[places] = cells.kinds, cells.starts, cells.lengths
     return Cells(kinds, spread, lengths)
-
-
-def _check_stops(stops: Places, ends: Places) -> None:
-    if np.any(stops != ends):
-        raise FeedBroken("a replication message has bytes too many")
 
 
 def _column(joined: Joined, cells: Cells, column: tuple[str, int, int], reads: Codec, shape: Shape) -> pa.Array:

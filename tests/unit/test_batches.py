@@ -162,19 +162,18 @@ def _take(*messages: bytes, after: Cursor = _START) -> list[dict[str, object]]:
 @_PATIENT
 @given(_logs(), st.data())
 def test_the_changes_and_cursors_are_those_of_the_reference(log: list[list[bytes]], data: st.DataObject) -> None:
-    """From every cursor, and wherever the messages are cut, the rows are the same, and none waits that need not."""
+    """From every cursor, and wherever the messages are cut, the rows are the same."""
     cursors = [_START, *(change.after for change, _ in _reference(_sent(log, _START), _START))]
     after = data.draw(st.sampled_from(cursors))
     messages = _sent(log, after)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(messages)), max_size=4)))
     portions = [messages[start:end] for start, end in itertools.pairwise([0, *cuts, len(messages)])]
     assert _rows_of(_read(*portions, after=after)) == _expected(messages, after)
-    at_once = Batches(after, lambda _: None)
-    for count, portion in zip([*cuts, len(messages)], portions, strict=True):
-        before = sum(batch.num_rows for batch in at_once.take(portion))
-        assert before == len(_reference(messages[:count], after)) - len(
-            _reference(messages[: count - len(portion)], after)
-        )
+    # Nor does a row wait that need not.
+    reader, transactions = Batches(after, lambda _: None), Transactions(after, TimelineHistory(1))
+    for portion in portions:
+        changes = [change for message in portion for change in transactions.take(decode(message))]
+        assert sum(batch.num_rows for batch in reader.take(portion)) == len(changes)
 
 
 @_PATIENT
@@ -192,7 +191,12 @@ def test_what_the_reference_refuses_is_refused(log: list[list[bytes]], data: st.
             found = _rows_of(_read(sent))
         except HadrianError:
             continue
-        reference = _reference(sent, _START)
+        try:
+            reference = _reference(sent, _START)
+        except FeedBroken as error:
+            # An old row's encoding is the one thing that may be passed over.
+            assert (message[:1], "not UTF-8" in str(error)) == (b"U", True)  # noqa: PT017
+            continue
         # Of types and times the reference knows nothing.
         assert len(found) == len(reference) if message[:1] in b"RB" else found == _expected(sent, _START)
 
@@ -292,6 +296,17 @@ def test_a_column_named_like_one_of_ours_makes_the_table_unfit() -> None:
     """Two columns of one name could not be told apart."""
     with pytest.raises(TableUnfit, match="column _op"):
         _take(relation(_OID, [("_op", 25, -1)]), insert(_OID, ("a",)))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [insert(_OID, (Unchanged.TOAST,)), delete(_OID, (Unchanged.TOAST,))],
+    ids=["an insert", "a delete"],
+)
+def test_a_value_that_only_an_update_can_leave_out_makes_the_table_unfit(message: bytes) -> None:
+    """It is not made an empty one where no server would leave it out."""
+    with pytest.raises(TableUnfit, match="the log does not hold it"):
+        _take(relation(_OID, _columns(("v",))), message)
 
 
 def test_text_that_is_not_utf8_breaks_the_feed() -> None:
