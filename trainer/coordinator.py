@@ -13,6 +13,7 @@ from replicator import handover, step_journal
 from replicator.change import Change
 from replicator.errors import NodeLost
 from replicator.feed.reader import Feed
+from replicator.position import Cursor
 from replicator.postgres import topology
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.snapshot import read_published
@@ -23,6 +24,7 @@ from trainer import dataset
 from trainer.events import emit
 from trainer.place import Place, feed_of
 from trainer.recipe import Recipe
+from trainer.spares import Spares
 
 _DURABLE_TIMEOUT_S = 120.0
 _READ_TIMEOUT_S = 1.0
@@ -48,25 +50,30 @@ class Coordinator:
         self._place = place
         self._primary = nodes[place.primary]
         self._source = nodes[place.source]
+        self._others = [node for number, node in enumerate(nodes) if number != place.source]
         self._encoder = encoder
         self._durability = Durability([nodes[number] for number in place.standbys])
         self._cursor = place.cursor
         self._recorded: dict[int, Step] = {}
         self._feed: Feed | None = None
+        self._spares: Spares | None = None
+        self._timeline = place.cursor.timeline
         self._batch: dataset.Batch | None = None
 
     def open(self) -> None:
         """Open the feed behind the checkpoint's cursor, and read what the journal has behind its step."""
         definition = feed_of(self._primary, self._recipe)
         self._recorded = step_journal.steps(self._primary, self._recipe.run, after=self._place.step)
-        self._feed = handover.open_feed(
-            definition, source=self._source, after=self._place.cursor, slot=self._recipe.feed.slot
-        )
+        slot = self._recipe.feed.slot or definition.slot
+        self._feed = handover.open_feed(definition, source=self._source, after=self._place.cursor, slot=slot)
+        self._spares = Spares(self._others, slot)
 
     def close(self) -> None:
-        """Close the feed, if it was opened here."""
+        """Close the feed, if it was opened here, and leave its spare slots alone."""
         if self._feed is not None:
             self._feed.close()
+        if self._spares is not None:
+            self._spares.close()
 
     def next_tokens(self) -> list[list[int]]:
         """Wait for the next batch and return its tokens."""
@@ -106,6 +113,7 @@ class Coordinator:
         written, read = topology.look(self._primary), topology.look(self._source)
         if written.role is not Role.PRIMARY or written.timeline != read.timeline:
             raise NodeLost(f"{self._source.where} is on timeline {read.timeline}, {self._primary.where} is not")
+        self._timeline = written.timeline
         return [str(self._cursor.lsn), self._cursor.seq, written.timeline]
 
     def end_checkpoint(self, number: int, sums: list[int], took_s: float) -> None:
@@ -121,12 +129,19 @@ class Coordinator:
     def wait_durable(self) -> None:
         """Wait until every checkpoint is durable. Raises: NodeLost."""
         self._report(self._durability.wait(_DURABLE_TIMEOUT_S))
+        assert self._spares is not None  # noqa: S101 - open() comes first
+        self._spares.settle()
+        self._report([])
 
     def _report(self, done: list[Durable]) -> None:
+        assert self._feed is not None  # noqa: S101 - open() comes first
+        assert self._spares is not None  # noqa: S101 - as above
         for durable in done:
-            assert self._feed is not None  # noqa: S101 - open() comes first
             self._feed.confirm(durable.cursor)
+            self._spares.follow(durable.cursor, Cursor(durable.commit_lsn, 0, self._timeline))
             emit("durable", step=durable.step, lsn=str(durable.commit_lsn), waited_s=durable.waited_s)
+        for behind in self._spares.told():
+            emit("spare-behind", where=behind.where, message=behind.message)
 
     def held_out(self) -> list[list[list[int]]]:
         """Return the held-out rows as batches of tokens."""

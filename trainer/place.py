@@ -14,7 +14,7 @@ from replicator.feed.definition import Definition
 from replicator.feed.reader import start
 from replicator.position import Cursor, Lsn
 from replicator.postgres import slot as slots
-from replicator.postgres import topology
+from replicator.postgres import spare, topology
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.store import checkpoints
 from replicator.topology import Role
@@ -30,7 +30,7 @@ class Place:
 
     Attributes:
         primary: takes checkpoints and the journal.
-        source: has the slot; a standby if one does.
+        source: has the slot, its own or a spare, with every row behind the cursor; a standby if one does.
         standbys: must replay a checkpoint before it is durable; those that answered when the session began.
         step: steps done at the checkpoint, 0 if there is none.
         artifact_id: the checkpoint's, or None.
@@ -82,13 +82,20 @@ def _look(recipe: Recipe, nodes: Sequence[PostgresDatabase]) -> Place:
         raise NodeLost(f"no primary among {', '.join(node.where for node in nodes)}")
     timeline, primary = max(primaries)
     standbys = tuple(number for number, look in seen if (look.role, look.timeline) == (Role.STANDBY, timeline))
-    slot = recipe.feed.slot or feed_of(nodes[primary], recipe).slot
-    # The standby first: that is where training reads.
-    source = next((number for number in (*standbys, primary) if slots.exists(nodes[number], slot)), None)
-    if source is None:
+    definition = feed_of(nodes[primary], recipe)
+    slot = recipe.feed.slot or definition.slot
+    # The standbys first: that is where training reads.
+    holders = [number for number in (*standbys, primary) if slots.exists(nodes[number], slot)]
+    if not holders:
         raise NodeLost(f"no node of timeline {timeline} that answers has slot {slot}")
     step_journal.open_run(nodes[primary], recipe.run, recipe.feed.name, recipe.canonical())
     newest = checkpoints.newest(nodes[primary], recipe.run)
+    begin = definition.start if newest is None else max(definition.start, newest.cursor.lsn)
+    source = next((number for number in holders if spare.keeps(nodes[number], slot, begin)), None)
+    if source is None and len(seen) < len(nodes):
+        raise NodeLost(f"no node that answers keeps slot {slot} from {begin} on")
+    if source is None:
+        source = holders[0]  # nothing is left to wait for: its stream says what is lost
     if newest is None:
         return Place(primary, source, standbys, 0, None, start())
     return Place(primary, source, standbys, newest.step, newest.artifact_id, newest.cursor)
