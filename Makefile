@@ -31,6 +31,7 @@ docs: $(VENV)/.demo
 
 bench: $(VENV)/.bench
 	$(VENV)/bin/python benchmarks/lint.py
+	$(VENV)/bin/python benchmarks/feed.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

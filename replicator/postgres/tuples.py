@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from replicator.errors import FeedBroken
+from replicator.errors import FeedBroken, TableUnfit
 
 Places = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 
 NULL, UNCHANGED, TEXT, BINARY = b"nutb"
+_MOST_BYTES = (1 << 31) - 1024  # places are counted in 31 bits by Arrow
 _PAD = bytes(16)  # a number is read before it is known whether the message has that many bytes
 
 
@@ -63,6 +64,11 @@ class Joined:
         lengths = np.fromiter(map(len, messages), np.int64, len(messages))
         if np.any(lengths <= skip):
             raise FeedBroken("a replication message is empty")
+        if lengths.sum() > _MOST_BYTES:
+            raise TableUnfit(
+                "two rows behind one another have 2 GB between them, which is more than one batch can hold",
+                hint="leave the column that is so large out of the publication",
+            )
         joined = b"".join([*messages, _PAD])
         self.buffer = pa.py_buffer(joined)
         self.ends: Places = np.cumsum(lengths)

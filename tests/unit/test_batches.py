@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from replicator.change import Change, Op
 from replicator.errors import FeedBroken, HadrianError, TableUnfit
 from replicator.position import Cursor, Lsn, TimelineHistory
-from replicator.postgres import batches
+from replicator.postgres import batches, tuples
 from replicator.postgres.batches import Batches
 from replicator.postgres.pgoutput import Begin, Commit, Unchanged, decode
 from replicator.postgres.transactions import Transactions
@@ -211,6 +211,13 @@ def test_a_portion_ends_anywhere(monkeypatch: pytest.MonkeyPatch, portion_bytes:
     read = _read(messages)
     assert len(read) > 1
     assert _rows_of(read) == _expected(messages, _START)
+
+
+def test_rows_that_no_batch_can_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a place is counted wrongly, and with the way out."""
+    monkeypatch.setattr(tuples, "_MOST_BYTES", 100)
+    with pytest.raises(TableUnfit, match="more than one batch can hold"):
+        _take(relation(_OID, _columns(("v",))), insert(_OID, ("x" * 100,)))
 
 
 def test_a_header_in_front_of_each_message_is_passed_over() -> None:
