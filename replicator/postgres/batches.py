@@ -153,6 +153,7 @@ class Batches:
         Raises:
             FeedBroken: the messages do not fit one another, or the cursor, or are none of protocol version 1.
             TableUnfit: an update left out a TOASTed value that no old row supplies, or Arrow cannot hold a value.
+            HadrianError: what the catalog raises.
         """
         return [batch for portion in _portions(messages) for batch in self._take(portion)]
 
