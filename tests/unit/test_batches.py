@@ -299,6 +299,18 @@ def test_rows_outside_of_a_transaction_break_the_feed(messages: list[bytes]) -> 
         _read(messages, [begin(8), relation(_OID, _columns(("id",))), insert(_OID, ("1",)), commit(8, 9)])
 
 
+@pytest.mark.parametrize("index", range(7))
+def test_a_message_with_bytes_behind_it_or_too_few_breaks_the_feed(index: int) -> None:
+    """What follows a message's end is never dropped in silence, and no message borrows from the next."""
+    columns, row = _columns(("id", "v")), ("1", "a")
+    rows = [insert(_OID, row), update(_OID, row, row), delete(_OID, row), truncate(_OID)]
+    messages = [begin(100), relation(_OID, columns), *rows, commit(100, 110)]
+    assert len(_rows_of(_read(messages))) == len(rows)
+    for wrong in (messages[index] + b"x", messages[index][:-1], b""):
+        with pytest.raises(FeedBroken):
+            _read([*messages[:index], wrong, *messages[index + 1 :]])
+
+
 def test_a_column_named_like_one_of_ours_makes_the_table_unfit() -> None:
     """Two columns of one name could not be told apart."""
     with pytest.raises(TableUnfit, match="column _op"):
