@@ -303,7 +303,7 @@ EXPERIMENTS: tuple[Experiment | Trial, ...] = (
                 "do $$ begin execute format('create server self foreign data wrapper postgres_fdw options (host %L, "
                 "dbname %L)', current_setting('unix_socket_directories'), current_database()); end $$"
             ),
-            "create user mapping for postgres server self",
+            "create user mapping for postgres server self options (user 'postgres')",
             (
                 "create foreign table items (id int) server self options (schema_name 'foreign_changed', "
                 "table_name 'remote')"

@@ -213,7 +213,7 @@ EXPERIMENTS: tuple[Experiment | Trial, ...] = (
         do=(
             "create foreign data wrapper elsewhere",
             "create server remote foreign data wrapper elsewhere",
-            "create user mapping for postgres server remote",
+            "create user mapping for postgres server remote options (user 'postgres')",
         ),
         look="select count(*) from pg_user_mappings where srvname = 'remote'",
         publisher=[(1,)],

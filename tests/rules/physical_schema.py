@@ -238,7 +238,7 @@ _DEFINITIONS: tuple[Experiment, ...] = (
             "create extension if not exists dblink schema public",
             "create database guarded",
             (
-                "select dblink_exec(format('dbname=guarded host=%s port=%s',"
+                "select dblink_exec(format('dbname=guarded user=postgres host=%s port=%s',"
                 " current_setting('unix_socket_directories'), current_setting('port')),"
                 " 'create table public.seen (id int);"
                 " create function public.note() returns event_trigger language plpgsql"

@@ -185,7 +185,10 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             "create extension dblink",
             "listen busy",
             "begin",
-            "select dblink_connect(format('host=%s port=5432', current_setting('unix_socket_directories')))",
+            (
+                "select dblink_connect(format('host=%s port=5432 user=postgres',"
+                " current_setting('unix_socket_directories')))"
+            ),
             (
                 "select dblink_exec('do $$ begin "
                 "perform pg_notify(''busy'', repeat(i::text, 7000)) from generate_series(1, 9) i; end $$')"
