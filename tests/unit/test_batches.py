@@ -311,6 +311,35 @@ def test_a_message_with_bytes_behind_it_or_too_few_breaks_the_feed(index: int) -
             _read([*messages[:index], wrong, *messages[index + 1 :]])
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        insert(_OID, ("1",)),
+        insert(_OID, ("1", "a", "b")),
+        insert(_OID, ("1", "a")).replace(b"N\0\2", b"N\0\3"),
+        insert(_OID + 1, ("1", "a")),
+        update(_OID, ("1", "a"), ("1",)),
+        update(_OID, ("1", "a"), ("1", "a")).replace(b"O\0\2", b"O\0\1"),
+        delete(_OID, ("1", "a")).replace(b"O\0\2", b"N\0\2"),
+        insert(_OID, ("1", "a")).replace(b"N\0\2", b"O\0\2"),
+    ],
+    ids=[
+        "short",
+        "long",
+        "wrong count",
+        "no description",
+        "short old",
+        "wrong old count",
+        "new for old",
+        "old for new",
+    ],
+)
+def test_a_row_that_no_description_fits_breaks_the_feed(message: bytes) -> None:
+    """Values are never put under columns that were not described for them."""
+    with pytest.raises(FeedBroken):
+        _take(relation(_OID, _columns(("id", "v"))), message)
+
+
 def test_a_column_named_like_one_of_ours_makes_the_table_unfit() -> None:
     """Two columns of one name could not be told apart."""
     with pytest.raises(TableUnfit, match="column _op"):
