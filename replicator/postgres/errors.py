@@ -27,6 +27,7 @@ from replicator.errors import (
 # Exact codes first, then classes of two characters.
 _BY_SQLSTATE: dict[str, type[HadrianError]] = {
     "23505": AlreadyThere,  # unique_violation
+    "42710": AlreadyThere,  # duplicate_object: a slot of another database, for one
     "53100": DiskFull,  # disk_full
     "42501": NotPermitted,  # insufficient_privilege
     "28000": NotPermitted,  # invalid_authorization_specification

@@ -58,6 +58,21 @@ def test_what_cannot_be_fed_is_refused_and_leaves_nothing(
     assert site.left_behind(name) == []
 
 
+def test_a_slot_of_another_database_is_not_taken(site: Site) -> None:
+    """Slots of all databases of a server share their names; whose slot it is decides, and it stays."""
+    site.table("namesake", rows=1)
+    site.run("create database elsewhere")
+    site.catch_up()
+    url = site.nodes["a"].url.set(database="elsewhere")
+    with contextlib.closing(PostgresDatabase(url)) as elsewhere:
+        with elsewhere.autocommit() as connection:
+            connection.exec_driver_sql("select pg_create_logical_replication_slot('hadrian_namesake', 'pgoutput')")
+        with pytest.raises(AlreadyThere, match="hadrian_namesake"):
+            create_feed("namesake", "namesake", source=site.nodes["a"], primary=site.nodes["a"])
+        assert slots.exists(elsewhere, "hadrian_namesake")
+        slots.drop(elsewhere, "hadrian_namesake")
+
+
 @pytest.mark.parametrize(
     ("role", "attribute", "message"),
     [("watcher", "noreplication", "lacks REPLICATION"), ("blind", "replication", "permission denied")],
