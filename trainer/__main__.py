@@ -12,12 +12,13 @@ from torch.distributed.device_mesh import init_device_mesh
 
 from replicator.errors import HadrianError
 from replicator.postgres.adapter import PostgresDatabase
-from trainer import loop, recipe
+from trainer import loop, parentage, recipe
 from trainer.events import emit
 
 
 def main(path: str) -> None:
     """Train. An error that Hadrian knows is told as an event and ends well: a restart would not mend it."""
+    parentage.end_with_agent()
     wanted = recipe.load(Path(path))
     nodes = [PostgresDatabase(url) for url in os.environ["HADRIAN_NODES"].split()]
     ranks = int(os.environ["WORLD_SIZE"])

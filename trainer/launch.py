@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -17,7 +16,7 @@ import yaml
 
 from replicator import errors
 from replicator.errors import HadrianError, ProcessFailed
-from trainer import events
+from trainer import events, parentage
 from trainer.recipe import Recipe
 
 _STOP_TIMEOUT_S = 15.0
@@ -38,6 +37,8 @@ class Launch:
         path = folder / f"{recipe.run}.yaml"
         path.write_text(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
         argv = [
+            # The shell becomes the agent, so the process id that it writes down is the agent's.
+            "/bin/sh", "-c", f'{parentage.AGENT}=$$ exec "$@"', "sh",
             sys.executable, "-m", "torch.distributed.run", "--standalone", "--nnodes=1",
             f"--nproc-per-node={recipe.tensor_parallel}", f"--max-restarts={max_restarts}", "-m", "trainer", str(path),
         ]  # fmt: skip
@@ -47,7 +48,7 @@ class Launch:
                 stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, text=True,
                 env=_environment(recipe, nodes),
                 # Ctrl-C reaches us alone: we stop the agent, and it stops its ranks.
-                start_new_session=True, preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads have started yet
+                start_new_session=True, preexec_fn=_end_with_us,  # noqa: PLW1509 - no threads have started yet
             )  # fmt: skip
 
     @property
@@ -109,9 +110,8 @@ def _environment(recipe: Recipe, nodes: Sequence[str]) -> dict[str, str]:
     return environment
 
 
-def _die_with_parent() -> None:
-    pr_set_pdeathsig = 1  # <linux/prctl.h>
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+def _end_with_us() -> None:
+    parentage.end_with_parent(signal.SIGTERM)
 
 
 def _last_line(log: Path) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from replicator.postgres import topology
 from tests.fixtures.command import COMMAND, complaint, environment, hadrian
 
 
@@ -61,4 +62,10 @@ def test_an_interrupted_demo_leaves_no_process_and_no_file(
     assert list(folder.glob("hadrian-demo-*")) == []
     gone, alive = psutil.wait_procs(family, timeout=10)
     assert alive == [], gone
-    assert [p.pid for p in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(p.info["cmdline"] or [])] == []
+    topology.wait_until(lambda: named_after(folder) == [], "what was only just being started to end", timeout_s=20)
+
+
+def named_after(folder: Path) -> list[int]:
+    """Return the processes whose command line names a folder."""
+    found = psutil.process_iter(["cmdline"])
+    return [process.pid for process in found if str(folder) in " ".join(process.info["cmdline"] or [])]
