@@ -58,7 +58,9 @@ class _Writer:
         chance = random.Random(self.number)
         versions = itertools.count(1)
         there: set[int] = set()
-        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(conninfo, autocommit=True) as connection:
+        # A rollback that the node does not live to answer comes out of the block as it was raised.
+        died = contextlib.suppress(psycopg.OperationalError, psycopg.Rollback)
+        with died, psycopg.connect(conninfo, autocommit=True) as connection:
             while not stop.is_set():
                 ids = chance.sample(self.ids, chance.randint(1, 3))
                 deletes = {row for row in ids if row in there and chance.random() < 1 / 3}
