@@ -54,7 +54,7 @@ def lint(scripts: Iterable[tuple[str, str]], mode: Mode) -> Iterator[Judgement]:
         scripts: file name and text of each, in the order in which they would run.
         mode: whose rules.
     """
-    rules = {rule.subject: rule for rule in engines.rules(mode)}
+    rules = _by_subject(mode)
     reader = engines.script_reader(mode)
     for file, text in scripts:
         for reading in reader.read(text):
@@ -63,10 +63,14 @@ def lint(scripts: Iterable[tuple[str, str]], mode: Mode) -> Iterator[Judgement]:
 
 def explain(text: str, mode: Mode) -> Iterator[tuple[Judgement, list[tuple[Rule, str]]]]:
     """Yield each statement's judgement with all the rules that it touches, and what each says of it."""
-    rules = {rule.subject: rule for rule in engines.rules(mode)}
+    rules = _by_subject(mode)
     for reading in engines.script_reader(mode).read(text):
         touched = [(rules[touch.subject], _sentence(rules[touch.subject], touch)) for touch in reading.touches]
         yield _judge("-", reading, rules), touched
+
+
+def _by_subject(mode: Mode) -> dict[str, Rule]:
+    return {rule.subject: rule for rule in engines.rules(mode)}
 
 
 def _judge(file: str, reading: Reading, rules: dict[str, Rule]) -> Judgement:

@@ -14,6 +14,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 
+class Ranked(enum.StrEnum):
+    """Words in an order, what weighs most first."""
+
+    @functools.cached_property
+    def rank(self) -> int:
+        """Place in the order, 0 for what weighs most."""
+        return list(type(self)).index(self)
+
+
 class Mode(enum.StrEnum):
     """A way for a database to replicate."""
 
@@ -43,7 +52,7 @@ class Proof(enum.StrEnum):
     DOCUMENTED = "documented"
 
 
-class Severity(enum.StrEnum):
+class Severity(Ranked):
     """What it costs someone who relies on the standby, the worst first."""
 
     LOST = "lost"
@@ -52,23 +61,13 @@ class Severity(enum.StrEnum):
     REFUSED = "refused"
     FINE = "fine"
 
-    @functools.cached_property
-    def rank(self) -> int:
-        """Place in the order, 0 for the worst."""
-        return list(Severity).index(self)
 
-
-class Grade(enum.StrEnum):
+class Grade(Ranked):
     """How much a finding asks for, the most first."""
 
     MUST = "must"
     SHOULD = "should"
     MAY = "may"
-
-    @functools.cached_property
-    def rank(self) -> int:
-        """Place in the order, 0 for what must be mended."""
-        return list(Grade).index(self)
 
 
 # What a finding asks for where nobody says otherwise.

@@ -30,6 +30,7 @@ _CASES = {
     "exceptions": _HANDLER,
 }
 _LOOPS = frozenset({"loop", "while", "fori", "fors", "forc", "foreach_a", "dynfors"})
+_DYNAMIC = {"dynexecute": "query", "dynfors": "query", "return_query": "dynquery"}  # where a text that is run stands
 _LEAVING = frozenset({"return", "exit", "raise"})
 _ASSIGNED = re.compile(r"^[^=]*?:?=(?!=)")
 _NAME, _TEXT = "_name", "'_text'"  # what stands in for a part of a statement that is known at run time only
@@ -85,17 +86,13 @@ class _Body:
     def _statement(self, kind: str, fields: Fields, case: str) -> None:
         if kind in _LEAVING and case and fields.get("elog_level", 21) >= 21:  # ERROR, src/include/utils/elog.h
             self.left = _RETURNED
-        if kind in {"dynexecute", "dynfors"}:
-            self._dynamic(fields["query"]["PLpgSQL_expr"]["query"], case)
-        if kind == "return_query" and "dynquery" in fields:
-            self._dynamic(fields["dynquery"]["PLpgSQL_expr"]["query"], case)
+        dynamic = _DYNAMIC.get(kind, "")
+        if dynamic in fields:
+            self._dynamic(fields[dynamic]["PLpgSQL_expr"]["query"], case)
         for name, value in fields.items():
-            if name in {"query", "dynquery"} and kind in {"dynexecute", "dynfors", "return_query"}:
-                if kind == "return_query" and name == "query":
-                    self.visit(value, case)
-            elif name == "body" and kind in _LOOPS:
+            if name == "body" and kind in _LOOPS:
                 self.visit(value, _LOOP)
-            else:
+            elif name != dynamic:
                 self.visit(value, _CASES.get(name, "") or case)
 
     def _expression(self, expression: Fields, case: str) -> None:
