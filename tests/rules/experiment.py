@@ -19,11 +19,12 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import LiteralString, cast
 
 import psycopg
 import psycopg.conninfo
+import pytest
 
 from replicator.position import Lsn
 from replicator.postgres import topology
@@ -192,7 +193,13 @@ class Bench:
         return Verdict.REPLICATED if kept == {True} else Verdict.NOT_REPLICATED
 
     def check_verdict(self, rule: Rule) -> None:
-        """Fail unless the rule's verdict is the one that was seen."""
+        """Fail unless the rule's verdict is the one that was seen, and every other would fail."""
+        self._compare(rule)
+        for other in VERDICTS - {rule.verdict}:
+            with pytest.raises(AssertionError):
+                self._compare(replace(rule, verdict=other))
+
+    def _compare(self, rule: Rule) -> None:
         seen = self.verdict(rule)
         assert seen == rule.verdict, f"{rule.id} says {rule.verdict}, seen was {seen}"
 
