@@ -108,9 +108,19 @@ class FeedBroken(HadrianError):
 
 
 class TimelineForked(FeedBroken):
-    """The cursor lies past the point where the timeline forked: it has seen what never happened."""
+    """The cursor lies past the point where the timeline forked: it has seen what never happened.
+
+    Attributes:
+        fork_lsn: where it forked; None if the node's timeline does not descend from the cursor's at all.
+        cursor: the cursor.
+    """
 
     hint = "resume from a checkpoint taken at or before the fork"
+
+    def __init__(self, message: str, *, fork_lsn: int | None, cursor: object) -> None:
+        super().__init__(message)
+        self.fork_lsn = fork_lsn
+        self.cursor = cursor
 
 
 class StoreCorrupt(HadrianError):

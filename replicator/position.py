@@ -64,6 +64,11 @@ class Cursor:
     seq: int
     timeline: int = field(default=1, compare=False)
 
+    @property
+    def position(self) -> tuple[Lsn, int]:
+        """LSN and number, which decide the order."""
+        return self.lsn, self.seq
+
     def __str__(self) -> str:
         """Return `LSN+seq`, and `@timeline` behind it unless that is the first."""
         return f"{self.lsn}+{self.seq}" + (f"@{self.timeline}" if self.timeline != 1 else "")
@@ -117,18 +122,13 @@ class TimelineHistory:
             forks.append((int(parts[0]), Lsn(parts[1])))
         return cls(timeline, tuple(forks))
 
-    def fork_of(self, timeline: int) -> Lsn | None:
-        """Return where `timeline` was left, or None if it is the current one.
+    def at(self, lsn: Lsn, seq: int) -> int:
+        """Return the timeline of a cursor's position: the first that has every byte it has consumed."""
+        return next((parent for parent, fork in self.forks if not _is_past(lsn, seq, fork)), self.timeline)
 
-        Raises:
-            TimelineForked: the current timeline does not descend from it.
-        """
-        if timeline == self.timeline:
-            return None
-        for parent, lsn in self.forks:
-            if parent == timeline:
-                return lsn
-        raise TimelineForked(f"timeline {self.timeline} does not descend from timeline {timeline}")
+    def fork_of(self, timeline: int) -> Lsn | None:
+        """Return where `timeline` was left, or None if it is the current one or no ancestor of it."""
+        return dict(self.forks).get(timeline)
 
     def check(self, cursor: Cursor) -> None:
         """Check that what `cursor` has seen happened on this timeline too.
@@ -136,10 +136,24 @@ class TimelineHistory:
         Raises:
             TimelineForked: it lies past the fork, or on a timeline that is no ancestor.
         """
+        if cursor.timeline == self.timeline:
+            return
         fork = self.fork_of(cursor.timeline)
-        # A record that begins before the fork lies before it whole.
-        if fork is not None and (cursor.lsn > fork or (cursor.seq > 0 and cursor.lsn == fork)):
+        if fork is None:
+            raise TimelineForked(
+                f"timeline {self.timeline} does not descend from timeline {cursor.timeline}, where cursor {cursor} is",
+                fork_lsn=fork,
+                cursor=cursor,
+            )
+        if _is_past(cursor.lsn, cursor.seq, fork):
             raise TimelineForked(
                 f"cursor {cursor} of timeline {cursor.timeline} lies past the fork at {fork}: "
-                f"timeline {self.timeline} never had those rows"
+                f"timeline {self.timeline} never had those rows",
+                fork_lsn=fork,
+                cursor=cursor,
             )
+
+
+def _is_past(lsn: Lsn, seq: int, fork: Lsn) -> bool:
+    """Whether a position has seen more than lies before a fork: a record that begins before it lies before it whole."""
+    return lsn > fork or (seq > 0 and lsn == fork)
