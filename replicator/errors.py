@@ -8,6 +8,7 @@
     ├── NotPermitted           the role lacks a privilege
     ├── QueryTimedOut          a query took, or waited for a lock, longer than it may
     ├── NotConfigured          the server's settings or version rule the request out
+    │   └── SlotInUse          somebody else reads from the slot
     ├── SchemaMissing          Hadrian's own tables are absent or older than this program
     ├── DiskFull               a node has no room left
     ├── TableUnfit             a table cannot be fed (no key, values that would be missing)
@@ -81,6 +82,12 @@ class NotConfigured(HadrianError):
     """The server's settings or version rule the request out."""
 
     hint = "change the setting named above and restart the server"
+
+
+class SlotInUse(NotConfigured):
+    """Somebody else reads from the slot."""
+
+    hint = "stop the run that reads it, then run the command again"
 
 
 class SchemaMissing(HadrianError):

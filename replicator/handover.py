@@ -10,26 +10,20 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from replicator.change import Change
-from replicator.errors import AlreadyThere, BadInput
+from replicator.errors import AlreadyThere
 from replicator.feed import definition as definitions
 from replicator.feed.definition import Definition
-from replicator.feed.reader import Feed, Row, start
-from replicator.position import Cursor
+from replicator.kept_snapshot import KIND
 from replicator.postgres import slot as slots
-from replicator.postgres import slot_state, spare, topology
+from replicator.postgres import spare
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.snapshot import open_snapshot
-from replicator.postgres.stream import Stream
-from replicator.store import reader
-from replicator.store.manifest import Blob, Manifest
+from replicator.store.manifest import Blob
 from replicator.store.writer import Writer, publish
 
-KIND = "snapshot"
 _ROWS_A_BLOB = 2000
-_FOLLOW_S = 0.5
 
 
 def create_feed(
@@ -125,76 +119,3 @@ def _batches(rows: Iterator[dict[str, str | None]]) -> Iterator[list[dict[str, s
 def _keep(writer: Writer, number: int, batch: list[dict[str, str | None]]) -> Blob:
     lines = "".join(f"{json.dumps(row, sort_keys=True)}\n" for row in batch)
     return writer.put(f"rows/{number:09d}", lines.encode(), {"rows": len(batch)})
-
-
-class KeptSnapshot:
-    """A feed's snapshot in the store."""
-
-    def __init__(self, database: PostgresDatabase, manifest: Manifest) -> None:
-        self._database = database
-        self._manifest = manifest
-
-    def __len__(self) -> int:
-        return sum(blob.attributes["rows"] for blob in self._manifest.blobs)
-
-    def rows(self, start: int) -> Iterator[Row]:
-        """Yield the rows from number `start` on. Raises: StoreCorrupt, NodeLost."""
-        first = 0
-        for blob in self._manifest.blobs:
-            if start < first + blob.attributes["rows"]:
-                lines = reader.read(self._database, blob).decode().splitlines()
-                yield from map(json.loads, lines[max(0, start - first) :])
-            first += blob.attributes["rows"]
-
-
-def open_feed(
-    definition: Definition, *, source: PostgresDatabase, after: Cursor, slot: str | None = None, aside: bool = False
-) -> Feed:
-    """Read a feed from a node after a cursor.
-
-    Args:
-        definition: which feed.
-        source: node that has the slot and has replayed the snapshot's artifact.
-        after: where to go on.
-        slot: read another slot that keeps the same rows, instead of the feed's own.
-        aside: read a copy of the slot that goes with the session; nothing is ever confirmed.
-
-    Raises:
-        ArtifactMissing: the node has not replayed the snapshot yet, or lost it in a takeover.
-    """
-    snapshot = KeptSnapshot(source, reader.manifest(source, definition.snapshot_id))
-    return Feed(
-        definition,
-        snapshot,
-        lambda cursor: Stream(source, slot or definition.slot, definition.publication, cursor, aside=aside),
-        after,
-    )
-
-
-def read_aside(
-    name: str, *, url: str, after: Cursor | None = None, follow: bool = False
-) -> Generator[Change | None, None, None]:
-    """Yield a feed's changes without a trace: its slot neither moves nor is taken.
-
-    Args:
-        name: the feed's.
-        url: node that has its slot.
-        after: where to go on; None for the beginning.
-        follow: go on when what was committed before the call has been read; each None says that nothing came.
-
-    Raises:
-        BadInput: no such feed, or no such cursor of it.
-        NotConfigured: somebody reads the slot, or the server cannot copy one.
-        FeedBroken, TimelineForked, ArtifactMissing, NodeLost: as `open_feed` and `Feed.read`.
-    """
-    with contextlib.closing(PostgresDatabase(url)) as node:
-        definition = definitions.find(node, name)
-        if definition is None:
-            raise BadInput(f"{node.where} has no feed {name}", hint="list what is there: hadrian feed list")
-        slot_state.look(node, definition.slot).check_readable()
-        slots.check_decoding(node)
-        end = topology.look(node).lsn
-        with open_feed(definition, source=node, after=after or start(), aside=True) as feed:
-            while follow:
-                yield feed.read(_FOLLOW_S)
-            yield from feed.read_until(end)

@@ -41,6 +41,36 @@ def parse_url(url: str | URL) -> URL:
     return parsed.set(drivername="postgresql+psycopg")
 
 
+def nodes_of(url: str | URL) -> list[URL]:
+    """Return a URL for each host that one names: `?host=a:5432&host=b:5433`, or `?host=a,b&port=5432,5433`.
+
+    Raises:
+        BadInput: not a PostgreSQL URL, or it has another number of ports than of hosts.
+    """
+    parsed = parse_url(url)
+    hosts, ports = (_listed(parsed.query.get(key, ())) for key in ("host", "port"))
+    if len(hosts) < 2:
+        return [parsed]
+    if len(ports) not in (0, 1, len(hosts)):
+        raise BadInput(
+            f"a database URL names {len(hosts)} hosts and {len(ports)} ports",
+            hint="give one port for all, or one for each host",
+        )
+    alone = parsed.difference_update_query(["host", "port"])
+    nodes = []
+    for host, port in zip(hosts, ports if len(ports) > 1 else (ports or [""]) * len(hosts), strict=True):
+        name, _, its_port = ("" if host.startswith("/") else host).partition(":")
+        address = {"port": its_port or port}
+        if not name:  # a socket's folder, which SQLAlchemy takes in the query only
+            address["host"] = host
+        nodes.append(alone.set(host=name or None).update_query_dict({k: v for k, v in address.items() if v}))
+    return nodes
+
+
+def _listed(value: str | tuple[str, ...]) -> list[str]:
+    return [one for part in ((value,) if isinstance(value, str) else value) for one in part.split(",")]
+
+
 class Server:
     """One PostgreSQL node, by its URL. Connections are made when needed and can be closed together.
 

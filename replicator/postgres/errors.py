@@ -22,6 +22,7 @@ from replicator.errors import (
     NotPermitted,
     QueryTimedOut,
     SchemaMissing,
+    SlotInUse,
 )
 
 # Exact codes first, then classes of two characters.
@@ -43,7 +44,7 @@ _BY_SQLSTATE: dict[str, type[HadrianError]] = {
     "3F000": SchemaMissing,  # invalid_schema_name
     "42P01": SchemaMissing,  # undefined_table: Hadrian's own statements name only its own tables and catalogs
     "55000": NotConfigured,  # object_not_in_prerequisite_state
-    "55006": NotConfigured,  # object_in_use: a slot that somebody reads from
+    "55006": SlotInUse,  # object_in_use
     "53400": NotConfigured,  # configuration_limit_exceeded: no free replication slot, for one
     "08": NodeLost,  # connection_exception
     "58": NodeLost,  # system_error

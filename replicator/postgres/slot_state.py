@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from replicator import sql
-from replicator.errors import FeedBroken, NotConfigured
+from replicator.errors import FeedBroken, SlotInUse
 from replicator.position import Lsn
 from replicator.postgres.connection import Server
 
@@ -55,7 +55,7 @@ class SlotState:
 
         Raises:
             FeedBroken: the node does not have it, or it was invalidated.
-            NotConfigured: somebody reads from it.
+            SlotInUse: somebody reads from it.
         """
         if not self.present:
             raise FeedBroken(f"{self.node} has no slot {self.slot}", hint="read from the node that has it")
@@ -64,12 +64,9 @@ class SlotState:
         self.check_free()
 
     def check_free(self) -> None:
-        """Check that nobody reads from it. Raises: NotConfigured."""
+        """Check that nobody reads from it. Raises: SlotInUse."""
         if self.active:
-            raise NotConfigured(
-                f"{self.node}: slot {self.slot} is being read, by server process {self.active_pid}",
-                hint="stop the run that reads it, then run the command again",
-            )
+            raise SlotInUse(f"{self.node}: slot {self.slot} is being read, by server process {self.active_pid}")
 
 
 def look(server: Server, slot: str) -> SlotState:
