@@ -17,7 +17,7 @@ import hashlib
 import json
 import math
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -90,20 +90,17 @@ def _value(scalar: pa.Scalar) -> Any:
 
 def as_json(value: Any) -> Any:
     """Return a value as JSON has it: what JSON lacks becomes its text, and bytes become hexadecimal digits."""
-    match value:
-        case float() if not math.isfinite(value):
-            return str(value)
-        case list():
-            return [as_json(item) for item in value]
-        case dict():
-            return {name: as_json(item) for name, item in value.items()}
-        case bytes():
-            return value.hex()
-        case dt.datetime() | dt.date() | dt.time():
-            return value.isoformat()
-        case decimal.Decimal() | uuid.UUID():
-            return str(value)
-    return value
+    if isinstance(value, list):
+        return [as_json(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: as_json(item) for name, item in value.items()}
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        return json.dumps(value)  # NaN, Infinity
+    return str(value) if isinstance(value, decimal.Decimal | uuid.UUID) else value
 
 
 def rows_digest(changes: Iterable[Change]) -> bytes:

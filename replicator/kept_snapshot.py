@@ -59,7 +59,7 @@ class KeptSnapshot:
         self._database = database
         self._end = definition.start
         self._blobs = reader.manifest(database, definition.snapshot_id).blobs
-        self._length = sum(blob.attributes["rows"] for blob in self._blobs)
+        self._length: int = sum(blob.attributes["rows"] for blob in self._blobs)
 
     def __len__(self) -> int:
         return self._length

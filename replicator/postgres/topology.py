@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from replicator import sql
 from replicator.errors import NodeLost, NodeUnreachable
@@ -12,6 +13,7 @@ from replicator.postgres.connection import Server, command
 from replicator.topology import Node, Role
 
 _POLL_S = 0.05
+_Server = TypeVar("_Server", bound=Server)
 
 
 def look(server: Server) -> Node:
@@ -71,7 +73,7 @@ def wait_replayed(server: Server, lsn: Lsn, *, timeout_s: float = 60) -> None:
     wait_until(lambda: replayed(server) >= lsn, f"{server.where} to replay {lsn}", timeout_s=timeout_s)
 
 
-def reachable(servers: Iterable[Server]) -> list[tuple[Server, Node]]:
+def reachable(servers: Iterable[_Server]) -> list[tuple[_Server, Node]]:
     """Look at each node, leaving out those that do not answer."""
     found = []
     for server in servers:
@@ -82,13 +84,13 @@ def reachable(servers: Iterable[Server]) -> list[tuple[Server, Node]]:
     return found
 
 
-def find_primary(servers: Iterable[Server]) -> Server | None:
+def find_primary(servers: Iterable[_Server]) -> _Server | None:
     """Return the primary with the newest timeline (after a takeover an old one may still be up), or None."""
     primaries = [(node.timeline, server) for server, node in reachable(servers) if node.role is Role.PRIMARY]
     return max(primaries, key=lambda pair: pair[0])[1] if primaries else None
 
 
-def wait_primary(servers: Iterable[Server], *, timeout_s: float) -> Server:
+def wait_primary(servers: Iterable[_Server], *, timeout_s: float) -> _Server:
     """Wait for a node that takes writes.
 
     Raises:
