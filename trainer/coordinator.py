@@ -6,18 +6,19 @@ or raise reaches every rank.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from replicator import handover, step_journal
+from replicator import follow, step_journal
 from replicator.change import Change
 from replicator.errors import NodeLost
-from replicator.feed.reader import Feed
+from replicator.feed.reader import Reader
 from replicator.position import Cursor
 from replicator.postgres import topology
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.snapshot import read_published
 from replicator.step_journal import Step
+from replicator.store import checkpoints
 from replicator.store.durability import Durability, Durable
 from replicator.topology import Role
 from trainer import dataset
@@ -28,6 +29,7 @@ from trainer.spares import Spares
 
 _DURABLE_TIMEOUT_S = 120.0
 _READ_TIMEOUT_S = 1.0
+_PASSED_BYTES = 16 << 20  # a file of the log: less gives no room
 
 
 class Coordinator:
@@ -53,9 +55,13 @@ class Coordinator:
         self._others = [node for number, node in enumerate(nodes) if number != place.source]
         self._encoder = encoder
         self._durability = Durability([nodes[number] for number in place.standbys])
-        self._cursor = place.cursor
+        self._cursor = place.cursor  # behind the last step
+        self._read_to = place.cursor  # behind the last change that was read
+        self._kept: tuple[int, Cursor] | None = (place.step, place.cursor) if place.step else None
+        self._passed = place.read_from.lsn
+        self._changes: Iterator[Change] = iter(())
         self._recorded: dict[int, Step] = {}
-        self._feed: Feed | None = None
+        self._feed: Reader | None = None
         self._spares: Spares | None = None
         self._timeline = place.cursor.timeline
         self._batch: dataset.Batch | None = None
@@ -65,7 +71,7 @@ class Coordinator:
         definition = feed_of(self._primary, self._recipe)
         self._recorded = step_journal.steps(self._primary, self._recipe.run, after=self._place.step)
         slot = self._recipe.feed.slot or definition.slot
-        self._feed = handover.open_feed(definition, source=self._source, after=self._place.cursor, slot=slot)
+        self._feed = follow.open_reader(definition, self._source, self._place.read_from, slot=slot)
         self._spares = Spares(self._others, slot)
 
     def close(self) -> None:
@@ -86,9 +92,27 @@ class Coordinator:
 
     def _read(self) -> Change:
         assert self._feed is not None  # noqa: S101 - open() comes first
-        while (change := self._feed.read(_READ_TIMEOUT_S)) is None:
-            self._report(self._durability.poll())
+        while (change := next(self._changes, None)) is None:
+            batch = self._feed.read(_READ_TIMEOUT_S)
+            if batch is not None:
+                self._changes = self._feed.changes(batch)
+            else:
+                self._report(self._durability.poll())
+                self._pass_over()
+        self._read_to = change.after
         return change
+
+    def _pass_over(self) -> None:
+        """Let the slot move on where the log has long held nothing for the feed: its newest checkpoint says so."""
+        assert self._feed is not None  # noqa: S101 - open() comes first
+        reached = self._feed.cursor()
+        if self._kept is None or self._read_to != self._kept[1] or reached.lsn < self._passed + _PASSED_BYTES:
+            return
+        self._check_timeline()
+        step, _ = self._kept
+        checkpoints.pass_over(self._primary, self._recipe.run, step, reached)
+        self._durability.follow(step, reached, self._primary.committed())
+        self._passed = reached.lsn
 
     def stepped(self, number: int, loss: float, norm: float) -> None:
         """Write the step to the journal, or compare it with what the journal has. Raises: ReplayDiverged."""
@@ -110,15 +134,19 @@ class Coordinator:
     def begin_checkpoint(self, number: int) -> list[Any]:
         """Return the cursor for the checkpoint, having checked that rows and writes are of one timeline."""
         emit("checkpoint-begin", step=number)
+        self._check_timeline()
+        return [str(self._cursor.lsn), self._cursor.seq, self._timeline]
+
+    def _check_timeline(self) -> None:
         written, read = topology.look(self._primary), topology.look(self._source)
         if written.role is not Role.PRIMARY or written.timeline != read.timeline:
             raise NodeLost(f"{self._source.where} is on timeline {read.timeline}, {self._primary.where} is not")
         self._timeline = written.timeline
-        return [str(self._cursor.lsn), self._cursor.seq, written.timeline]
 
     def end_checkpoint(self, number: int, sums: list[int], took_s: float) -> None:
         """Begin to follow a checkpoint that has committed."""
         chunks, new_chunks, plain_bytes, stored_bytes = sums
+        self._kept = (number, self._cursor)
         self._durability.follow(number, self._cursor, self._primary.committed())
         emit(
             "checkpoint", step=number, chunks=chunks, new_chunks=new_chunks, plain_bytes=plain_bytes,

@@ -5,6 +5,7 @@ Shapes: B rows in a batch, T tokens of the longest row in it.
 
 from __future__ import annotations
 
+import json
 import string
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from typing import Any
 
 import torch
 
-from replicator.change import Change, rows_digest
+from replicator.batch import as_json, rows_digest
+from replicator.change import Change
 from replicator.errors import BadInput
 from replicator.position import Cursor
 from trainer.recipe import DataSection
@@ -66,7 +68,7 @@ class Encoder:
         self._columns = [name for _, name, _, _ in string.Formatter().parse(data.template) if name]
 
     def text(self, values: Any) -> str:
-        """Fill the template; NULL is the empty string.
+        """Fill the template; NULL is the empty string, and what is no text stands as in JSON.
 
         Raises:
             BadInput: the template names a column that the feed does not have.
@@ -77,7 +79,7 @@ class Encoder:
                 f"data.template names {unknown[0]}, which the feed does not publish",
                 hint=f"published columns: {', '.join(values)}",
             )
-        return self._template.format_map({name: values[name] or "" for name in self._columns})
+        return self._template.format_map({name: _shown(values[name]) for name in self._columns})
 
     def encode(self, rows: Iterable[Any]) -> torch.Tensor:
         """Return token ids, B x T, int64; `IGNORED_LABEL` behind each row's end.
@@ -91,3 +93,10 @@ class Encoder:
     def _one(self, values: Any) -> list[int]:
         ids: list[int] = self._tokenizer(self.text(values), add_special_tokens=False)["input_ids"]
         return [*ids, self._tokenizer.eos_token_id][: self._max_tokens]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    plain = as_json(value)
+    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from replicator import step_journal
+from replicator import follow, step_journal
 from replicator.errors import BadInput, NodeLost, NodeUnreachable, TakeoverTimedOut
 from replicator.feed import definition as definitions
 from replicator.feed.definition import Definition
 from replicator.feed.reader import start
-from replicator.position import Cursor, Lsn
-from replicator.postgres import slot as slots
-from replicator.postgres import spare, topology
+from replicator.position import Cursor
+from replicator.postgres import topology
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.store import checkpoints
 from replicator.topology import Role
@@ -35,6 +34,7 @@ class Place:
         step: steps done at the checkpoint, 0 if there is none.
         artifact_id: the checkpoint's, or None.
         cursor: the checkpoint's, or the feed's start.
+        read_from: the same, or further on if the log was found to hold nothing for the feed in between.
     """
 
     primary: int
@@ -43,17 +43,18 @@ class Place:
     step: int
     artifact_id: int | None
     cursor: Cursor
+    read_from: Cursor
 
     def to_json(self) -> list[Any]:
         """Return what `from_json` takes, as JSON values."""
-        cursor = [str(self.cursor.lsn), self.cursor.seq, self.cursor.timeline]
-        return [self.primary, self.source, list(self.standbys), self.step, self.artifact_id, cursor]
+        cursors = [str(self.cursor), str(self.read_from)]
+        return [self.primary, self.source, list(self.standbys), self.step, self.artifact_id, *cursors]
 
     @classmethod
     def from_json(cls, content: list[Any]) -> Self:
         """Return the place that rank 0 found."""
-        primary, source, standbys, step, artifact_id, (lsn, seq, timeline) = content
-        return cls(primary, source, tuple(standbys), step, artifact_id, Cursor(Lsn(lsn), seq, timeline))
+        primary, source, standbys, step, artifact_id, *cursors = content
+        return cls(primary, source, tuple(standbys), step, artifact_id, *map(Cursor.parse, cursors))
 
 
 def find(recipe: Recipe, nodes: Sequence[PostgresDatabase]) -> Place:
@@ -76,29 +77,23 @@ def find(recipe: Recipe, nodes: Sequence[PostgresDatabase]) -> Place:
 
 
 def _look(recipe: Recipe, nodes: Sequence[PostgresDatabase]) -> Place:
-    seen = [(nodes.index(server), look) for server, look in topology.reachable(nodes)]
-    primaries = [(look.timeline, number) for number, look in seen if look.role is Role.PRIMARY]
-    if not primaries:
+    seen = topology.reachable(nodes)
+    newest = follow.newest(seen)
+    primary = next((node for node, look in newest if look.role is Role.PRIMARY), None)
+    if primary is None:
         raise NodeLost(f"no primary among {', '.join(node.where for node in nodes)}")
-    timeline, primary = max(primaries)
-    standbys = tuple(number for number, look in seen if (look.role, look.timeline) == (Role.STANDBY, timeline))
-    definition = feed_of(nodes[primary], recipe)
+    standbys = tuple(nodes.index(node) for node, look in newest if look.role is Role.STANDBY)
+    definition = feed_of(primary, recipe)
+    step_journal.open_run(primary, recipe.run, recipe.feed.name, recipe.canonical())
+    checkpoint = checkpoints.newest(primary, recipe.run)
+    read_from = start() if checkpoint is None else checkpoint.read_from
+    begin = max(definition.start, read_from.lsn)
     slot = recipe.feed.slot or definition.slot
-    # The standbys first: that is where training reads.
-    holders = [number for number in (*standbys, primary) if slots.exists(nodes[number], slot)]
-    if not holders:
-        raise NodeLost(f"no node of timeline {timeline} that answers has slot {slot}")
-    step_journal.open_run(nodes[primary], recipe.run, recipe.feed.name, recipe.canonical())
-    newest = checkpoints.newest(nodes[primary], recipe.run)
-    begin = definition.start if newest is None else max(definition.start, newest.cursor.lsn)
-    source = next((number for number in holders if spare.keeps(nodes[number], slot, begin)), None)
-    if source is None and len(seen) < len(nodes):
-        raise NodeLost(f"no node that answers keeps slot {slot} from {begin} on")
-    if source is None:
-        source = holders[0]  # nothing is left to wait for: its stream says what is lost
-    if newest is None:
-        return Place(primary, source, standbys, 0, None, start())
-    return Place(primary, source, standbys, newest.step, newest.artifact_id, newest.cursor)
+    source = follow.source(seen, slot, begin, all_answer=len(seen) == len(nodes))
+    where = (nodes.index(primary), nodes.index(source), standbys)
+    if checkpoint is None:
+        return Place(*where, 0, None, start(), start())
+    return Place(*where, checkpoint.step, checkpoint.artifact_id, checkpoint.cursor, read_from)
 
 
 def feed_of(primary: PostgresDatabase, recipe: Recipe) -> Definition:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from replicator.database import Database
 from replicator.position import Cursor, Lsn
@@ -22,6 +23,7 @@ class Checkpoint:
         step: optimizer steps done.
         artifact_id: where its bytes are.
         cursor: everything before it has been trained on, nothing behind it.
+        read_from: where reading goes on: the cursor, or further on if the log holds nothing for the feed in between.
         size: plain bytes.
         chunks: distinct chunks that hold them.
         created_at: when its transaction ran.
@@ -31,6 +33,7 @@ class Checkpoint:
     step: int
     artifact_id: int
     cursor: Cursor
+    read_from: Cursor
     size: int
     chunks: int
     created_at: dt.datetime
@@ -51,22 +54,28 @@ def record(database: Database, transaction: Connection, run: str, step: int, art
     )
 
 
+def pass_over(database: Database, run: str, step: int, cursor: Cursor) -> None:
+    """Note that the log holds nothing for the run's feed between a checkpoint's cursor and this one."""
+    with database.begin() as transaction:
+        transaction.execute(
+            database.statement("store/pass_over"),
+            {"run": run, "step": step, "lsn": str(cursor.lsn), "timeline": cursor.timeline},
+        )
+
+
 def found(database: Database, run: str | None = None) -> list[Checkpoint]:
     """Return the checkpoints of a run (of every run if None), newest first within each."""
     with database.connect() as connection:
         rows = connection.execute(database.statement("store/checkpoints"), {"run": run}).all()
-    return [
-        Checkpoint(
-            row.run,
-            row.step,
-            row.artifact_id,
-            Cursor(Lsn(row.lsn), row.seq, row.timeline),
-            row.plain_bytes,
-            row.chunks,
-            row.created_at,
-        )
-        for row in rows
-    ]
+    return [_checkpoint(row) for row in rows]
+
+
+def _checkpoint(row: Row[Any]) -> Checkpoint:
+    cursor = Cursor(Lsn(row.lsn), row.seq, row.timeline)
+    passed = None if row.passed_lsn is None else Cursor(Lsn(row.passed_lsn), 0, row.passed_timeline)
+    return Checkpoint(
+        row.run, row.step, row.artifact_id, cursor, passed or cursor, row.plain_bytes, row.chunks, row.created_at
+    )
 
 
 def newest(database: Database, run: str) -> Checkpoint | None:
@@ -81,5 +90,5 @@ def newest(database: Database, run: str) -> Checkpoint | None:
     checkpoints = found(database, run)
     if not checkpoints:
         return None
-    database.timeline_history().check(checkpoints[0].cursor)
+    database.timeline_history().check(checkpoints[0].read_from)
     return checkpoints[0]

@@ -149,9 +149,9 @@ def _replay(ledger: Sequence[Operation], in_scope: Callable[[str], bool]) -> tup
 
 def _version(change: Change) -> _Version | None:
     module, qualname, revision = (change.values.get(name) for name in ("module", "qualname", "revision"))
-    if module is None or qualname is None or revision is None or not revision.isdecimal():
+    if module is None or qualname is None or revision is None:
         return None
-    return _Version(change.op, (module, qualname), int(revision))
+    return _Version(change.op, (module, qualname), revision)
 
 
 def _states(steps: Sequence[_Step]) -> Iterator[tuple[Key, int | None]]:

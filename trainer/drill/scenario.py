@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from replicator import handover, migrate, step_journal
+from replicator import follow, handover, migrate, step_journal
 from replicator.audit import audit
 from replicator.change import Change
 from replicator.errors import HadrianError, NodeLost, NodeUnreachable
 from replicator.feed import definition as definitions
 from replicator.feed.definition import Definition
-from replicator.feed.reader import Feed, start
+from replicator.feed.reader import Reader, start
 from replicator.postgres import slot as slots
 from replicator.postgres import topology
 from replicator.postgres.adapter import PostgresDatabase
@@ -340,13 +340,14 @@ class Drill:
                 yield event
 
     def _prove(self, wanted: Recipe, definition: Definition, events: list[Event], reference: list[Event]) -> Verdict:
-        with handover.open_feed(definition, source=self._b, after=start(), slot=PROOF_SLOT) as feed:
+        with follow.open_reader(definition, self._b, start(), slot=PROOF_SLOT) as feed:
+            changes = _changes(feed)
             evidence = Evidence(
                 digest=events[-1]["digest"],
                 reference_digest=reference[-1]["digest"],
                 steps=list(step_journal.steps(self._b, wanted.run).values()),
                 reference_steps=list(step_journal.steps(self._b, "reference").values()),
-                read=lambda: _next(feed),
+                read=lambda: next(changes),
                 rows_per_step=wanted.data.rows_per_step,
                 operations=writer.read_ledger(self._b),
                 in_scope=corpus.in_scope,
@@ -358,11 +359,10 @@ class Drill:
         return verdict
 
 
-def _next(feed: Feed) -> Change:
-    change = feed.read(_READ_TIMEOUT_S)
-    if change is None:
-        raise NodeLost(f"the feed gave nothing for {_READ_TIMEOUT_S:.0f} s")
-    return change
+def _changes(feed: Reader) -> Iterator[Change]:
+    while (batch := feed.read(_READ_TIMEOUT_S)) is not None:
+        yield from feed.changes(batch)
+    raise NodeLost(f"the feed gave nothing for {_READ_TIMEOUT_S:.0f} s")
 
 
 def _told(event: Event) -> str | None:
