@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from replicator.batch import CHANGE_FIELDS, with_changes
 from replicator.change import Change, Op
 from replicator.errors import FeedBroken, NodeLost
 from replicator.feed.definition import Definition
-from replicator.feed.reader import Feed, Row, Source, start
-from replicator.position import Cursor, Lsn
+from replicator.feed.reader import Reader, Source, start
+from replicator.position import Cursor, Lsn, TimelineHistory
 
 # A busy machine is not an error.
 _PATIENT = settings(deadline=None)
@@ -23,41 +25,58 @@ _DEFINITION = Definition("f", "p", "hadrian_f", _END.lsn, _END.timeline, 1)
 
 
 class _Snapshot:
-    """Rows in a list; the read of row number `fails_at` fails once."""
+    """So many rows, two a batch; the read of row number `fails_at` fails once."""
 
     def __init__(self, size: int, *, said: int | None = None, fails_at: int | None = None) -> None:
-        self._rows: list[Row] = [{"id": str(number)} for number in range(size)]
+        self._size = size
         self._said = size if said is None else said
         self._fails_at = fails_at
 
     def __len__(self) -> int:
         return self._said
 
-    def rows(self, start: int) -> Iterator[Row]:
+    def batches(self, start: int) -> Iterator[pa.RecordBatch]:
         """Yield the rows from number `start` on."""
-        for number, row in enumerate(self._rows[start:], start):
-            if number == self._fails_at:
+        for first in range(start, self._size, 2):
+            if self._fails_at is not None and first >= self._fails_at:
                 self._fails_at = None
                 raise NodeLost("the node went away")
-            yield row
+            rows = range(first, min(first + 2, self._size))
+            ends = [_END if number + 1 == self._size else Cursor(Lsn(0), number + 1) for number in rows]
+            yield _batch([Change(Op.SNAPSHOT, {"id": str(row)}, end) for row, end in zip(rows, ends, strict=True)])
+
+
+def _batch(changes: list[Change]) -> pa.RecordBatch:
+    rows = pa.RecordBatch.from_pydict({"id": [change.values["id"] for change in changes]})
+    ops = pa.array([change.op.value for change in changes]).dictionary_encode()
+    ops = pa.DictionaryArray.from_arrays(ops.indices.cast(pa.int8()), ops.dictionary)
+    positions = ([int(change.after.position[part]) for change in changes] for part in (0, 1))
+    nulls = [pa.nulls(len(changes), field.type) for field in CHANGE_FIELDS[-2:]]
+    return with_changes(rows, ops, *(pa.array(numbers, pa.uint64()) for numbers in positions), *nulls)
 
 
 class _Stream:
-    """Changes in a list, from a cursor on; it remembers what it was told."""
+    """Changes in a list, from a cursor on, so many a batch; it remembers what it was told."""
 
-    def __init__(self, changes: list[Change], after: Cursor) -> None:
+    def __init__(self, changes: list[Change], after: Cursor, size: int = 1) -> None:
         self._changes = [change for change in changes if change.after > after]
+        self._size = size
         self.confirmed: list[Cursor] = []
         self.closed = 0
         self.reached = after.lsn
 
-    def read(self, timeout_s: float) -> Change | None:
-        """Return the next change."""
+    def read(self, timeout_s: float) -> pa.RecordBatch | None:
+        """Return the next changes."""
         assert timeout_s >= 0
         if not self._changes:
             self.reached = Lsn(self.reached + 10)  # the node goes on writing what the feed does not read
             return None
-        return self._changes.pop(0)
+        taken, self._changes = self._changes[: self._size], self._changes[self._size :]
+        return _batch(taken)
+
+    def history(self) -> TimelineHistory:
+        """Return a history of two forks, the newer behind the snapshot."""
+        return TimelineHistory(4, ((2, Lsn(500)), (3, Lsn(1020))))
 
     def confirm(self, cursor: Cursor) -> None:
         """Remember the cursor."""
@@ -75,7 +94,7 @@ class _LateStream(_Stream):
         super().__init__(changes, after)
         self._early = False
 
-    def read(self, timeout_s: float) -> Change | None:
+    def read(self, timeout_s: float) -> pa.RecordBatch | None:
         """Return nothing, and the next time the next change."""
         self._early = not self._early
         return None if self._early else super().read(timeout_s)
@@ -84,8 +103,9 @@ class _LateStream(_Stream):
 class _World:
     """A snapshot and a log, and each stream that was opened on it."""
 
-    def __init__(self, snapshot: _Snapshot, logged: int = 3) -> None:
+    def __init__(self, snapshot: _Snapshot, logged: int = 3, size: int = 1) -> None:
         self.snapshot = snapshot
+        self._size = size
         cursors = [Cursor(Lsn(1010 + 10 * (number // 2)), number % 2) for number in range(logged)]
         self.log = [Change(Op.INSERT, {"id": f"new {number}"}, cursor) for number, cursor in enumerate(cursors)]
         self.opened_at: list[Cursor] = []
@@ -93,20 +113,24 @@ class _World:
 
     def _connect(self, after: Cursor) -> Source:
         self.opened_at.append(after)
-        self.streams.append(_Stream(self.log, after))
+        self.streams.append(_Stream(self.log, after, self._size))
         return self.streams[-1]
 
-    def feed(self, after: Cursor) -> Feed:
+    def feed(self, after: Cursor) -> Reader:
         """Open the feed."""
-        return Feed(_DEFINITION, self.snapshot, self._connect, after)
+        return Reader(_DEFINITION, self.snapshot, self._connect, after)
 
     def read(self, after: Cursor) -> list[Change]:
         """Read the feed to its end."""
         with self.feed(after) as feed:
-            return list(iter(lambda: feed.read(0), None))
+            return _changes(feed, iter(lambda: feed.read(0), None))
 
 
-_worlds = st.builds(_World, st.builds(_Snapshot, st.integers(0, 6)), st.integers(0, 6))
+def _changes(feed: Reader, batches: Iterable[pa.RecordBatch]) -> list[Change]:
+    return [change for batch in batches for change in feed.changes(batch)]
+
+
+_worlds = st.builds(_World, st.builds(_Snapshot, st.integers(0, 6)), st.integers(0, 6), st.integers(1, 4))
 
 
 @_PATIENT
@@ -148,7 +172,7 @@ def test_the_stream_is_opened_when_the_snapshot_is_read_and_at_its_end() -> None
     """No session is held while the snapshot is read, and the first stream row is the first behind it."""
     world = _World(_Snapshot(2))
     feed = world.feed(start())
-    feed.read(0), feed.read(0)
+    feed.read(0)
     assert world.opened_at == []
     feed.read(0), feed.read(0)
     assert world.opened_at == [_END]
@@ -169,7 +193,8 @@ def test_reading_until_an_end_gives_the_transactions_that_commit_before_it(world
     whole = world.read(start())
     after = [start(), *(change.after for change in whole)][min(place, len(whole))]
     with world.feed(after) as feed:
-        read = list(feed.read_until(Lsn(end)))
+        read = _changes(feed, feed.read_until(Lsn(end)))
+        assert feed.cursor() >= max([after, *(change.after for change in read)])
     # The first change ends at 1010; then each two are one transaction, which commits where the one before it ends.
     logged = [
         change
@@ -183,8 +208,9 @@ def test_reading_until_an_end_gives_the_transactions_that_commit_before_it(world
 def test_reading_until_an_end_waits_for_a_node_that_is_slow_to_get_there() -> None:
     """That nothing came for a while is no end."""
     world = _World(_Snapshot(1))
-    with Feed(_DEFINITION, world.snapshot, lambda after: _LateStream(world.log, after), start()) as feed:
-        assert [change.values["id"] for change in feed.read_until(Lsn(1100))] == ["0", "new 0", "new 1", "new 2"]
+    with Reader(_DEFINITION, world.snapshot, lambda after: _LateStream(world.log, after), start()) as feed:
+        read = _changes(feed, feed.read_until(Lsn(1100)))
+    assert [change.values["id"] for change in read] == ["0", "new 0", "new 1", "new 2"]
 
 
 def test_nothing_within_the_snapshot_is_confirmed() -> None:
@@ -217,10 +243,10 @@ def test_a_read_that_fails_within_the_snapshot_may_be_repeated() -> None:
     """The rest of the snapshot is not passed over when the node goes away in the middle of it."""
     world = _World(_Snapshot(4, fails_at=2), 0)
     with world.feed(start()) as feed:
-        feed.read(0), feed.read(0)
+        feed.read(0)
         with pytest.raises(NodeLost):
             feed.read(0)
-        rest = [change.values["id"] for change in iter(lambda: feed.read(0), None)]
+        rest = [change.values["id"] for change in _changes(feed, iter(lambda: feed.read(0), None))]
     assert rest == ["2", "3"]
 
 
@@ -228,3 +254,34 @@ def test_a_snapshot_shorter_than_its_record_says_breaks_the_feed() -> None:
     """Missing rows are never taken for the snapshot's end."""
     with pytest.raises(FeedBroken):
         _World(_Snapshot(2, said=3)).read(start())
+
+
+def test_the_cursor_moves_on_where_the_log_holds_nothing_for_the_feed() -> None:
+    """Once everything was read it stands where the node is, and nothing is passed over when reading goes on there."""
+    world = _World(_Snapshot(1))
+    feed = world.feed(start())
+    assert feed.cursor() == start()
+    assert len(list(iter(lambda: feed.read(0), None))) == 4
+    last = world.log[-1].after
+    assert feed.cursor() == last, "where it was is known only once nothing came"
+    feed.read(0)
+    assert feed.cursor().lsn > last.lsn
+    assert world.read(feed.cursor()) == []
+
+
+def test_the_cursor_stays_inside_a_transaction_whose_rest_has_not_come() -> None:
+    """That nothing came for a while does not end a transaction."""
+    world = _World(_Snapshot(1), 2)
+    feed = world.feed(start())
+    for _ in range(6):
+        feed.read(0)
+    assert feed.cursor() == world.log[-1].after
+    assert feed.cursor().seq == 1
+
+
+@_PATIENT
+@given(_worlds)
+def test_a_cursor_names_the_timeline_that_its_rows_were_committed_on(world: _World) -> None:
+    """The fork at 1020 parts the log; the snapshot keeps the timeline it was read on."""
+    timelines = [change.after.timeline for change in world.read(start())][len(world.snapshot) :]
+    assert timelines == [3 if change.after.position <= (1020, 0) else 4 for change in world.log]
