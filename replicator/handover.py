@@ -33,6 +33,7 @@ def create_feed(
     source: PostgresDatabase,
     primary: PostgresDatabase,
     spares: Sequence[PostgresDatabase] = (),
+    failover: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Definition:
     """Create a feed: read the snapshot from `source`, keep it on `primary`.
@@ -43,6 +44,7 @@ def create_feed(
         source: node that gets the slot; a standby from PostgreSQL 16 on.
         primary: node that takes writes (it may be the same).
         spares: nodes that get a spare slot; see `spare.choose`.
+        failover: make the slot one that standbys copy; see `failover_slot`.
         progress: called with the number of rows kept so far.
 
     Raises:
@@ -58,7 +60,7 @@ def create_feed(
         slots.published_table(source, publication)  # before a spare is made for nothing
     with (
         spare.open_spares(spares, source, primary, slot) as made,
-        open_snapshot(source, primary, publication, slot) as snapshot,
+        open_snapshot(source, primary, publication, slot, failover=failover) as snapshot,
     ):
         writer = Writer(primary)
         blobs: list[Blob] = []

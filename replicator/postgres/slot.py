@@ -171,7 +171,9 @@ def copy_for_session(pgconn: pq.abc.PGconn, slot: str, where: str) -> str:
     return copy
 
 
-def create_exporting(server: Server, pgconn: pq.abc.PGconn, slot: str, nudge: Callable[[], None]) -> tuple[Lsn, str]:
+def create_exporting(
+    server: Server, pgconn: pq.abc.PGconn, slot: str, nudge: Callable[[], None], *, failover: bool = False
+) -> tuple[Lsn, str]:
     """Create the slot and export the snapshot that shows exactly the rows before it.
 
     On a standby the server waits until a list of running transactions comes through the log; `nudge` makes
@@ -182,6 +184,7 @@ def create_exporting(server: Server, pgconn: pq.abc.PGconn, slot: str, nudge: Ca
         pgconn: a replication session on it.
         slot: name of the slot.
         nudge: called every half second while waiting.
+        failover: make it one that standbys copy (17+, on the primary); see `failover_slot`.
 
     Returns:
         The consistent point and the snapshot's name.
@@ -190,7 +193,9 @@ def create_exporting(server: Server, pgconn: pq.abc.PGconn, slot: str, nudge: Ca
         NotConfigured: a transaction that is still open on the primary kept the server waiting for a minute.
     """
     name = pgsql.Identifier(slot).as_bytes(None)
-    pgconn.send_query(b"CREATE_REPLICATION_SLOT %s LOGICAL pgoutput (SNAPSHOT 'export')" % name)
+    # The form of 10 to 14, which later servers take too, knows no failover slots.
+    options = b"(SNAPSHOT 'export', FAILOVER)" if failover else b"EXPORT_SNAPSHOT"
+    pgconn.send_query(b"CREATE_REPLICATION_SLOT %s LOGICAL pgoutput %s" % (name, options))
     deadline = time.monotonic() + _CREATE_TIMEOUT_S
     with translated(server.where):
         while pgconn.is_busy():

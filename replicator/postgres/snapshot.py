@@ -43,7 +43,9 @@ class Snapshot:
 
 
 @contextlib.contextmanager
-def open_snapshot(source: Server, primary: Server, publication: str, slot: str) -> Iterator[Snapshot]:
+def open_snapshot(
+    source: Server, primary: Server, publication: str, slot: str, *, failover: bool = False
+) -> Iterator[Snapshot]:
     """Create the slot on `source` and read the table as of that point; no lock, no pause for writers.
 
     If the block fails, the slot is dropped again, unless the node has gone or the block says that it is in use.
@@ -57,7 +59,9 @@ def open_snapshot(source: Server, primary: Server, publication: str, slot: str) 
         slots.drop(source, slot)  # left by an attempt that was interrupted: no feed refers to it
     exporter = source.replication()
     try:
-        end, exported = slots.create_exporting(source, exporter, slot, lambda: nudge(primary, source))
+        end, exported = slots.create_exporting(
+            source, exporter, slot, lambda: nudge(primary, source), failover=failover
+        )
         snapshot = Snapshot(table, end, 0, iter(()))
         try:
             # Not before: a node promoted in between would have begun the slot on the later timeline.
