@@ -64,14 +64,15 @@ def changes(batch: pa.RecordBatch, timeline_at: Callable[[Lsn, int], int]) -> It
         timeline_at: names the timeline of a cursor's LSN and number.
     """
     names = row_columns(batch)
-    columns = [_values(column) for column in batch.columns[:-_WIDTH]]
+    columns = [python_values(column) for column in batch.columns[:-_WIDTH]]
     positions = (batch.column(name).to_pylist() for name in ("_op", "_lsn", "_seq"))
     for index, (op, lsn, seq) in enumerate(zip(*positions, strict=True)):
         values = {} if op == Op.TRUNCATE else {name: column[index] for name, column in zip(names, columns, strict=True)}
         yield Change(Op(op), values, Cursor(Lsn(lsn), seq, timeline_at(Lsn(lsn), seq)))
 
 
-def _values(column: pa.Array) -> list[Any]:
+def python_values(column: pa.Array) -> list[Any]:
+    """Return a column as Python values; what its calendar lacks is text."""
     try:
         return column.to_pylist()  # type: ignore[no-any-return]
     except (OverflowError, ValueError):  # Python's calendar ends before Arrow's
