@@ -37,6 +37,7 @@ COMMANDS = {
     "rehearse": ("cli.commands.rehearse:command", "Run a migration on a throwaway pair, and fail it over."),
     "train": ("cli.commands.train:command", "Fine-tune a model on a feed, and resume after anything."),
     "feed": ("cli.commands.feed:command", "Create and read feeds of committed rows."),
+    "lineage": ("cli.commands.lineage:lineage", "Find which checkpoints have seen a row."),
     "checkpoint": ("cli.commands.checkpoint:command", "List, verify and export checkpoints."),
 }
 

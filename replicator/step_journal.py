@@ -71,8 +71,18 @@ def open_run(database: Database, run: str, feed: str, recipe: str) -> None:
         raise BadInput(f"run {run} was begun with another recipe", hint="give the changed recipe a run name of its own")
 
 
-def append(database: Database, run: str, step: Step) -> None:
-    """Write one step, in a transaction of its own. Raises: NodeLost, NodeUnreachable, DiskFull."""
+def append(database: Database, run: str, step: Step, key_digests: bytes | None = None) -> None:
+    """Write one step, in a transaction of its own.
+
+    Args:
+        database: the primary.
+        run: whose step.
+        step: what is compared when it is replayed.
+        key_digests: of its rows, as `lineage.RowKeys.digests` gives them; None if the rows' keys are not known.
+
+    Raises:
+        NodeLost, NodeUnreachable, DiskFull: nothing was written, or, if the node went during the commit, it was.
+    """
     with database.begin() as transaction:
         transaction.execute(
             database.statement("run/insert_step"),
@@ -86,6 +96,7 @@ def append(database: Database, run: str, step: Step) -> None:
                 "after_seq": step.after.seq,
                 "row_count": step.row_count,
                 "rows_sha256": step.rows_sha256,
+                "key_digests": key_digests,
                 "loss": step.loss,
                 "grad_norm": step.grad_norm,
             },

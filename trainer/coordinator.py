@@ -13,6 +13,7 @@ from replicator import follow, step_journal
 from replicator.change import Change
 from replicator.errors import NodeLost
 from replicator.feed.reader import Reader
+from replicator.lineage import RowKeys
 from replicator.position import Cursor
 from replicator.postgres import topology
 from replicator.postgres.adapter import PostgresDatabase
@@ -62,6 +63,7 @@ class Coordinator:
         self._changes: Iterator[Change] = iter(())
         self._recorded: dict[int, Step] = {}
         self._feed: Reader | None = None
+        self._row_keys: RowKeys | None = None
         self._spares: Spares | None = None
         self._timeline = place.cursor.timeline
         self._batch: dataset.Batch | None = None
@@ -72,6 +74,7 @@ class Coordinator:
         self._recorded = step_journal.steps(self._primary, self._recipe.run, after=self._place.step)
         slot = self._recipe.feed.slot or definition.slot
         self._feed = follow.open_reader(definition, self._source, self._place.read_from, slot=slot)
+        self._row_keys = RowKeys(self._primary, definition)
         self._spares = Spares(self._others, slot)
 
     def close(self) -> None:
@@ -121,7 +124,8 @@ class Coordinator:
         done = Step(number, batch.before, batch.after, len(batch.rows), batch.changes_sha256, loss, norm)
         recorded = self._recorded.get(number)
         if recorded is None:
-            step_journal.append(self._primary, self._recipe.run, done)
+            assert self._row_keys is not None  # noqa: S101 - open() comes first
+            step_journal.append(self._primary, self._recipe.run, done, self._row_keys.digests(batch.rows))
         else:
             done.check(recorded)
         self._cursor = batch.after
