@@ -11,19 +11,37 @@ import contextlib
 import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
-from replicator.errors import AlreadyThere
+from replicator.errors import AlreadyThere, BadInput
 from replicator.feed import definition as definitions
 from replicator.feed.definition import Definition
 from replicator.kept_snapshot import KIND
+from replicator.postgres import placement, spare
 from replicator.postgres import slot as slots
-from replicator.postgres import spare
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.snapshot import open_snapshot
 from replicator.store.manifest import Blob
 from replicator.store.writer import Writer, publish
 
 _ROWS_A_BLOB = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A feed that was made.
+
+    Attributes:
+        feed: what it is.
+        node: where its slot lives.
+        reasons: why there, and what follows from it.
+        spares: nodes with a spare slot.
+    """
+
+    feed: Definition
+    node: str
+    reasons: tuple[str, ...]
+    spares: tuple[str, ...]
 
 
 def create_feed(
@@ -82,35 +100,43 @@ def create(
     publication: str,
     *,
     primary_url: str,
-    source_url: str,
+    standby_url: str | None = None,
+    failover: bool = False,
     node_urls: Sequence[str] = (),
-    spare_count: int | None = 0,
+    spares: spare.Wanted = 0,
     progress: Callable[[int], None] = lambda _: None,
-) -> tuple[Definition, tuple[str, ...]]:
+) -> Created:
     """Create a feed on the nodes of these URLs.
 
     Args:
         name: as for `create_feed`.
         publication: as for `create_feed`.
         primary_url: node that takes writes.
-        source_url: node that gets the slot.
+        standby_url: the one to read from, if there is any.
+        failover: whether the primary gets a slot that the standby copies.
         node_urls: those that may get a spare slot, in this order.
-        spare_count: how many of them do, or None for all.
+        spares: which of them do.
         progress: as for `create_feed`.
 
-    Returns:
-        The feed, and which nodes have a spare slot.
-
-    Raises: as `create_feed` and `spare.choose`.
+    Raises:
+        BadInput: a spare is asked for beside a failover slot, or as `placement.place` and `spare.choose`.
+        HadrianError: as `create_feed` and `placement.place`.
     """
-    with contextlib.ExitStack() as stack:
-        source, primary, *nodes = (
-            stack.enter_context(contextlib.closing(PostgresDatabase(url)))
-            for url in (source_url, primary_url, *node_urls)
+    if failover and spares != 0:
+        raise BadInput(
+            "a failover slot's copy on the standby has the name that a spare would have", hint="leave out --spare"
         )
-        spares = spare.choose(nodes, source, spare_count)
-        definition = create_feed(name, publication, source=source, primary=primary, spares=spares, progress=progress)
-        return definition, tuple(node.where for node in spares)
+    with contextlib.ExitStack() as stack:
+        primary, *nodes = (
+            stack.enter_context(contextlib.closing(PostgresDatabase(url))) for url in (primary_url, *node_urls)
+        )
+        standby = standby_url and stack.enter_context(contextlib.closing(PostgresDatabase(standby_url)))
+        placed = placement.place(primary, standby or None, failover=failover)
+        chosen = spare.choose(nodes, placed.node, spares)
+        definition = create_feed(
+            name, publication, source=placed.node, primary=primary, spares=chosen, failover=failover, progress=progress
+        )
+        return Created(definition, placed.node.where, placed.reasons, tuple(node.where for node in chosen))
 
 
 def _batches(rows: Iterator[dict[str, str | None]]) -> Iterator[list[dict[str, str | None]]]:

@@ -77,7 +77,7 @@ def _remove(name: str, primary: PostgresDatabase, nodes: Sequence[PostgresDataba
     definition = definitions.find(primary, name)
     slot = definition.slot if definition is not None else slots.slot_name(name)
     states = {node: slot_state.look(node, slot) for node in nodes}
-    holders = [node for node, state in states.items() if state.present]
+    holders = [node for node, state in states.items() if state.present and not state.copied]
     if definition is None and not holders:
         raise BadInput(f"{primary.where} has no feed {name}", hint="list what is there: hadrian feed list")
     for state in states.values():

@@ -28,7 +28,7 @@ from replicator.postgres.errors import translated
 from replicator.schema import Table, TableName
 
 _FEED_NAME = re.compile(r"[a-z0-9_]{1,55}")  # a slot's name has these characters and at most 63 of them
-_STANDBY_DECODING = 160000
+STANDBY_DECODING = 160000
 _COPIED_SLOTS = 120000
 _CREATE_TIMEOUT_S = 60
 _NUDGE_S = 0.5
@@ -54,7 +54,7 @@ class Decoding:
             NotConfigured: the server is too old for it, or does not log enough.
             NotPermitted: the role lacks REPLICATION.
         """
-        if self.in_recovery and self.version < _STANDBY_DECODING:
+        if self.in_recovery and self.version < STANDBY_DECODING:
             raise NotConfigured(
                 f"{where} runs PostgreSQL {self.version // 10000}: a standby decodes from 16 on",
                 hint="upgrade the pair to PostgreSQL 16 or newer, or read the feed from the primary",
@@ -71,11 +71,16 @@ class Decoding:
             )
 
 
-def check_decoding(server: Server) -> Decoding:
-    """Ask the node whether it may be decoded, and return what it said. Raises: as `Decoding.refuse`."""
+def ask_decoding(server: Server) -> Decoding:
+    """Ask the node what decides whether it may be decoded. Raises: NodeUnreachable, NodeLost."""
     with server.connect() as connection:
         row = connection.execute(sql.load("postgres/feed/decoding")).one()
-    decoding = Decoding(row.version, row.in_recovery, row.wal_level, row.may_replicate, row.role)
+    return Decoding(row.version, row.in_recovery, row.wal_level, row.may_replicate, row.role)
+
+
+def check_decoding(server: Server) -> Decoding:
+    """Ask the node whether it may be decoded, and return what it said. Raises: as `Decoding.refuse`."""
+    decoding = ask_decoding(server)
     decoding.refuse(server.where)
     return decoding
 

@@ -29,6 +29,13 @@ class SlotState:
         inactive_since: when its last reader left.
         log_end: end of the node's log, received on a standby.
         keep_bytes: the node's max_slot_wal_keep_size; None if it is unlimited.
+        idle_limit_s: the node's idle_replication_slot_timeout; None if there is none.
+        in_recovery: whether the node is a standby.
+        exposed: why vacuum on the primary may remove rows that decoding on this standby needs.
+        failover: whether standbys copy it.
+        copied: whether it is a standby's copy of the primary's, which cannot be read before a promotion.
+        finished: whether a promotion keeps it: a copy is begun before the standby has all that it needs.
+        awaited: slots in synchronized_standby_slots that its rows wait for, and nobody uses.
     """
 
     node: str
@@ -44,23 +51,40 @@ class SlotState:
     inactive_since: dt.datetime | None
     log_end: Lsn
     keep_bytes: int | None
+    idle_limit_s: int | None
+    in_recovery: bool
+    exposed: str | None
+    failover: bool
+    copied: bool
+    finished: bool
+    awaited: tuple[str, ...]
 
     @property
     def usable(self) -> bool:
-        """Whether it can be read."""
+        """Whether it is there and has the log it needs."""
         return self.present and self.invalidation is None
+
+    @property
+    def readable(self) -> bool:
+        """Whether it can be read here and now, if nobody else does."""
+        return self.usable and not self.copied
 
     def check_readable(self) -> None:
         """Check that it is there, can be read, and that nobody reads it.
 
         Raises:
-            FeedBroken: the node does not have it, or it was invalidated.
+            FeedBroken: the node does not have it, or it was invalidated, or it is a copy of the primary's.
             SlotInUse: somebody reads from it.
         """
         if not self.present:
             raise FeedBroken(f"{self.node} has no slot {self.slot}", hint="read from the node that has it")
         if self.invalidation is not None:
             raise FeedBroken(f"{self.node}: slot {self.slot} is invalidated: {self.invalidation}")
+        if self.copied:
+            raise FeedBroken(
+                f"{self.node}: slot {self.slot} is a copy of the primary's, readable once this node is promoted",
+                hint="read from the primary",
+            )
         self.check_free()
 
     def check_free(self) -> None:
@@ -87,4 +111,11 @@ def look(server: Server, slot: str) -> SlotState:
         row.inactive_since,
         Lsn(row.log_end),
         row.keep_bytes,
+        row.idle_limit_s,
+        row.in_recovery,
+        row.exposed,
+        row.failover,
+        row.copied,
+        row.finished,
+        tuple(row.awaited),
     )

@@ -19,17 +19,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from replicator import sql
-from replicator.errors import BadInput, FeedBroken, HadrianError
+from replicator.errors import BadInput, HadrianError, NotConfigured
 from replicator.position import Cursor, Lsn
 from replicator.postgres import slot as slots
-from replicator.postgres import topology
+from replicator.postgres import slot_state, topology
 from replicator.postgres.connection import Server, command
 from replicator.postgres.snapshot import nudge
 
 _Node = TypeVar("_Node", bound=Server)
+Wanted: TypeAlias = int | tuple[str, ...] | None
+"""Which nodes are to have a spare slot: so many, those named by `host:port`, or None for all."""
 
 
 @dataclass(slots=True)
@@ -45,20 +47,23 @@ class Spares:
     in_use: bool = False
 
 
-def choose(nodes: Iterable[_Node], source: Server, count: int | None) -> list[_Node]:
-    """Return the first so many nodes beside the source, each once, whatever address it was named by.
+def choose(nodes: Iterable[_Node], source: Server, wanted: Wanted) -> list[_Node]:
+    """Return the nodes beside the source that are to have a spare slot, each once, whatever address it was named by.
 
     Args:
-        nodes: which were named; the source may be among them.
+        nodes: which there are; the source may be among them.
         source: node that has the feed's own slot.
-        count: how many, or None for all.
+        wanted: which of them.
 
     Raises:
-        BadInput: there are not so many, or none.
+        BadInput: there are not so many, or none, or one that is named is not there or is the source.
         NodeUnreachable: one that may be needed does not answer.
     """
-    if count == 0:
+    if wanted == 0:
         return []
+    count = len(wanted) if isinstance(wanted, tuple) else wanted
+    if isinstance(wanted, tuple):
+        nodes = _named(list(nodes), wanted)
     started = {_started(source)}
     chosen: list[_Node] = []
     for node in nodes:
@@ -73,6 +78,18 @@ def choose(nodes: Iterable[_Node], source: Server, count: int | None) -> list[_N
             hint="name every other node with --node",
         )
     return chosen
+
+
+def _named(nodes: Sequence[_Node], names: tuple[str, ...]) -> list[_Node]:
+    """Return the nodes of these names: with the database or without."""
+    by_name = {name: node for node in nodes for name in (node.where, node.where.rpartition("/")[0])}
+    unknown = [name for name in names if name not in by_name]
+    if unknown:
+        raise BadInput(
+            f"no node given is called {', '.join(unknown)}: there are {', '.join(node.where for node in nodes)}",
+            hint="name it with --node, and write its host:port as hadrian feed status does",
+        )
+    return [by_name[name] for name in names]
 
 
 def _started(server: Server) -> str:
@@ -146,12 +163,50 @@ def _identity(server: Server) -> tuple[str, int]:
         pgconn.finish()
 
 
+def add(node: Server, slot: str, primary: Server) -> Lsn:
+    """Make a spare slot for a feed that exists already, and return where it begins.
+
+    It begins at the node's present: later than the feed, and maybe than the cursor that one would go on from. That is
+    no danger, for whoever looks for a slot asks each for its beginning (`keeps`), and passes over this one as long
+    as the cursor lies before it. Once the cursor lies behind, the slot has every row that follows. It gives whole
+    each transaction that commits behind its beginning, and the cursor's next row is of such a one: the transaction
+    that the cursor cuts commits at the cursor's position, and the others behind it. What the slot forgets from then on
+    `advance` decides, as for any spare.
+
+    A slot that has lost its log is made again. Idempotent otherwise: one that is there stays.
+
+    Args:
+        node: gets the slot.
+        slot: its name, the feed's.
+        primary: node that takes writes.
+
+    Raises:
+        BadInput: the node is no physical replica of the primary, or not on its timeline.
+        NotConfigured: the primary's is a failover slot, which standbys copy; or as `slot.check_decoding`.
+        HadrianError: as `slot.create_exporting`.
+    """
+    state = slot_state.look(node, slot)
+    if state.usable and state.confirmed is not None:
+        return state.confirmed
+    if state.in_recovery and slot_state.look(primary, slot).failover:
+        raise NotConfigured(
+            f"{primary.where}: slot {slot} is a failover slot, which {node.where} copies under the same name",
+            hint="see what it has copied: hadrian feed status",
+        )
+    _check_replica(node, primary)
+    slots.check_decoding(node)
+    if state.present:
+        slots.drop(node, slot)
+    return _make(node, slot, primary)
+
+
 def keeps(server: Server, slot: str, start: Lsn) -> bool:
-    """Return whether the node has this slot, with every row behind `start`."""
-    try:
-        return slots.confirmed(server, slot) <= start
-    except FeedBroken:
-        return False
+    """Return whether the node has this slot to read from, with every row behind `start`.
+
+    A standby's copy of a failover slot is none: it can be read once the node is promoted.
+    """
+    state = slot_state.look(server, slot)
+    return state.readable and state.confirmed is not None and state.confirmed <= start
 
 
 def advance(server: Server, slot: str, cursor: Cursor, committed: Cursor) -> bool:

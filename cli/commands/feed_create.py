@@ -1,0 +1,103 @@
+"""`hadrian feed create`: from nothing to a feed."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli import progress, render
+from cli.options import Output, examples, format_option, primary_option, spare_nodes_option, url_option
+from replicator.errors import BadInput
+
+if TYPE_CHECKING:
+    from replicator.postgres.spare import Wanted
+
+_NODE_NAMES = re.compile(r"[^,\s]+:[0-9]+(/[^,\s]*)?(,[^,\s]+:[0-9]+(/[^,\s]*)?)*", re.ASCII)
+
+
+class _Spares(click.ParamType):  # type: ignore[type-arg] # not generic before click 8.3
+    """Which nodes get a spare slot."""
+
+    name = "all|N|none|host:port,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Wanted:  # noqa: ARG002 - click's signature
+        """Return the number, the names, or None for all. Raises: BadInput."""
+        text = str(value)
+        if text in ("all", "none"):
+            return None if text == "all" else 0
+        if text.isascii() and text.isdigit():
+            return int(text)
+        if _NODE_NAMES.fullmatch(text):
+            return tuple(dict.fromkeys(text.split(",")))
+        raise BadInput(
+            f"--spare is no number of nodes and not their names: {text!r}",
+            hint="write --spare all, none, a number, or host:port,host:port",
+        )
+
+
+@click.command(
+    epilog=examples(
+        "hadrian feed create docs --publication docs --primary postgresql://a/db --standby postgresql://b/db",
+        "hadrian feed create docs --publication docs --primary postgresql://a/db --standby postgresql://b/db \\",
+        "  --node postgresql://a/db --spare all",
+        "hadrian feed create docs --publication docs --primary postgresql://a/db --standby postgresql://b/db \\",
+        "  --failover",
+    )
+)
+@click.argument("name")
+@click.option("--publication", required=True, help="It says which rows of which one table.")
+@primary_option
+@url_option("--standby", "HADRIAN_STANDBY", "The standby to read from, if there is one.", required=False)
+@click.option("--failover", is_flag=True, help="Make a slot of the primary that the standby copies (PostgreSQL 17+).")
+@spare_nodes_option
+@click.option(
+    "--spare",
+    "spares",
+    metavar=_Spares.name,
+    type=_Spares(),
+    default="none",
+    show_default=True,
+    help="Which of the nodes get a spare slot: so many in the order named, or those of these addresses.",
+)
+@format_option
+def create(
+    name: str,
+    publication: str,
+    primary: str,
+    standby: str | None,
+    failover: bool,
+    nodes: tuple[str, ...],
+    spares: Wanted,
+    output: Output,
+) -> None:
+    """Create feed NAME: a slot, and the table's rows as they stand where the slot begins.
+
+    No lock is taken and no writer waits. Interrupted, it leaves nothing; run it again.
+
+    The slot is made on the standby where that can decode (PostgreSQL 16+), else on the primary; with --failover on the
+    primary, once it is certain that the standby copies it. What was chosen is said with its reasons.
+
+    Nothing copies a slot that lives on a standby. A spare slot on another node lets reading go on from there when
+    the node that is read is lost. It keeps the log there as the feed's own slot does, until the feed is dropped.
+    """
+    from replicator import handover
+
+    with progress.progress("snapshot", None) as advance:
+        made = handover.create(
+            name, publication, primary_url=primary, standby_url=standby, failover=failover, node_urls=nodes,
+            spares=spares, progress=lambda rows: advance(note=f"{rows:,} rows"),
+        )  # fmt: skip
+    feed = made.feed
+    if output == "json":
+        placed = {"node": made.node, "reasons": made.reasons, "spares": made.spares}
+        render.as_json({**dataclasses.asdict(feed), **placed})
+        return
+    render.line(f"feed {feed.name} reads publication {feed.publication} through slot {feed.slot} from {feed.start} on")
+    render.line(f"slot on {made.node}")
+    for reason in made.reasons:
+        render.line(f"  {reason}")
+    for where in made.spares:
+        render.line(f"spare slot on {where}")
