@@ -1,11 +1,6 @@
 """From messages to Arrow record batches: what `transactions` does a change at a time, for whole runs of messages.
 
-A batch holds the changes of one table between two changes of its shape: its columns, then
-
-    _op             snapshot, insert, update, delete or truncate; a deleted row has its key, a truncate nothing
-    _lsn, _seq      the cursor right behind the change, as `transactions` gives it
-    _xid            the transaction
-    _commit_time    when it committed
+A batch holds the changes of one table between two changes of its shape, in the form that `replicator.batch` tells.
 
 `transactions` is the reference: same changes, same cursors, same refusals. There are two differences: where a message
 is refused, nothing of its portion is handed out, not even what came before it; and an old row is not read where it
@@ -24,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from replicator.batch import CHANGE_FIELDS, OP_NAMES, OPS
 from replicator.change import Op
 from replicator.errors import FeedBroken, TableUnfit
 from replicator.position import Cursor
@@ -33,13 +29,11 @@ from replicator.postgres.tuples import BINARY, NULL, TEXT, UNCHANGED, Bytes, Cel
 
 _PORTION_BYTES = 16 << 20
 
-_OPS = tuple(Op)
-_OP_NAMES = pa.array([str(op) for op in _OPS])
 _BEGIN, _COMMIT, _RELATION, _INSERT, _UPDATE, _DELETE, _TRUNCATE = b"BCRIUDT"
 _NEW, _OLD, _KEY = b"NOK"
 _OP_OF_KIND = np.zeros(256, np.int8)
 for _kind, _op in ((_INSERT, Op.INSERT), (_UPDATE, Op.UPDATE), (_DELETE, Op.DELETE), (_TRUNCATE, Op.TRUNCATE)):
-    _OP_OF_KIND[_kind] = _OPS.index(_op)
+    _OP_OF_KIND[_kind] = OPS.index(_op)
 _IS_ROW = np.isin(np.arange(256), list(b"IUDT"))
 _IS_KNOWN = np.isin(np.arange(256), list(b"BCRIUDTOYM"))
 _SHORTEST = np.zeros(256, np.int64)
@@ -48,15 +42,13 @@ for _kind, _size in ((_INSERT, 8), (_UPDATE, 8), (_DELETE, 8), (_TRUNCATE, 10)):
     _SHORTEST[_kind] = _size
 for _kind, _size in ((_BEGIN, 21), (_COMMIT, 26)):
     _SHORTEST[_kind] = _LONGEST[_kind] = _size
+_COMMIT_TIME = CHANGE_FIELDS[-1].type
 
-# What every batch has behind the table's columns.
-CHANGE_FIELDS = (
-    pa.field("_op", pa.dictionary(pa.int8(), pa.string()), nullable=False),
-    pa.field("_lsn", pa.uint64(), nullable=False),
-    pa.field("_seq", pa.uint64(), nullable=False),
-    pa.field("_xid", pa.uint32()),
-    pa.field("_commit_time", pa.timestamp("us", "UTC")),
-)
+
+class TextWanted(FeedBroken):
+    """A value came in a binary form that is not read."""
+
+    hint = "start the stream without the option binary"
 
 
 @dataclass(frozen=True)
@@ -148,7 +140,7 @@ class Batches:
         """Return the changes that these messages complete, in batches.
 
         A change is held back until it is known whether it was its transaction's last. After an error there is no
-        going on: start again at a cursor.
+        going on, but with a copy (`copy.copy`) made before: what is known of the stream is replaced, never altered.
 
         Raises:
             FeedBroken: the messages do not fit one another, or the cursor, or are none of protocol version 1.
@@ -172,7 +164,7 @@ class Batches:
             yield from self._runs(joined, rows.part(slice(done, end)))
             done = end
             if shape is not None:
-                self._shapes[shape.oid] = shape
+                self._shapes = {**self._shapes, shape.oid: shape}
 
     def _changed(self, joined: Joined, descriptions: Places) -> Iterator[tuple[int, Shape]]:
         known = dict(self._shapes)
@@ -316,8 +308,8 @@ def _batch(joined: Joined, rows: _Rows, shape: Shape) -> pa.RecordBatch:
     schema = shape.schema
     cells = _cells(joined, rows.index, shape)
     columns = [_column(joined, *pair, shape) for pair in zip(cells, shape.columns, shape.codecs, strict=True)]
-    ops = pa.DictionaryArray.from_arrays(pa.array(_OP_OF_KIND[joined.kinds[rows.index]]), _OP_NAMES)
-    instants = pa.array(rows.commit_time).view(CHANGE_FIELDS[-1].type)
+    ops = pa.DictionaryArray.from_arrays(pa.array(_OP_OF_KIND[joined.kinds[rows.index]]), OP_NAMES)
+    instants = pa.array(rows.commit_time).view(_COMMIT_TIME)
     arrays = [*columns, ops, pa.array(rows.lsn), pa.array(rows.seq), pa.array(rows.xid), instants]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
@@ -394,18 +386,24 @@ def _column(joined: Joined, cells: Cells, column: tuple[str, int, int], reads: C
         try:
             array = array.cast(pa.string())
         except pa.ArrowInvalid as error:
-            raise FeedBroken(f"{shape.table}: column {column[0]} holds text that is not UTF-8") from error
+            raise _not_utf8(shape, column[0]) from error
         convert = reads.from_text
     elif reads.from_binary is None or (cells.kinds == TEXT).any():
-        raise FeedBroken(
-            f"{shape.table}: column {column[0]} of type {reads.name} came in binary form, which is not read",
-            hint="start the stream without the option binary",
-        )
+        raise TextWanted(f"{shape.table}: column {column[0]} of type {reads.name} came in binary form")
     else:
         convert = reads.from_binary
     try:
         return convert(array)
     except pa.ArrowInvalid as error:
+        if pa.types.is_string(reads.arrow):
+            raise _not_utf8(shape, column[0]) from error
         raise TableUnfit(f"{shape.table}: a value of column {column[0]} does not fit {reads.arrow}") from error
     except ValueError as error:
         raise TableUnfit(f"{shape.table}: column {column[0]}: {error}") from error
+
+
+def _not_utf8(shape: Shape, column: str) -> TableUnfit:
+    return TableUnfit(
+        f"{shape.table}: column {column} holds text that is not UTF-8",
+        hint=f"correct the rows and create the feed again, or leave {column} out of the publication's column list",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from replicator.batch import CHANGE_FIELDS
 from replicator.change import Change, Op
 from replicator.errors import FeedBroken, HadrianError, TableUnfit
 from replicator.position import Cursor, Lsn, TimelineHistory
 from replicator.postgres import batches, tuples
-from replicator.postgres.batches import Batches
+from replicator.postgres.batches import Batches, TextWanted
 from replicator.postgres.pgoutput import Begin, Commit, Unchanged, decode
 from replicator.postgres.transactions import Transactions
 from tests.fixtures.pgoutput_messages import Column, Sent, begin, commit, delete, insert, relation, truncate, update
@@ -240,7 +242,7 @@ def test_a_batch_says_which_table_and_types_it_has() -> None:
     (batch,) = _read([begin(1), relation(_OID, _columns(("id", "n"))), insert(_OID, ("1", "2")), commit(1, 2)])
     assert batch.schema.metadata == {b"table": b"public.t"}
     assert batch.schema.field("n").metadata == {b"postgres_type": b"numeric(10,2)"}
-    assert batch.schema.names[-5:] == [field.name for field in batches.CHANGE_FIELDS]
+    assert batch.schema.names[-5:] == [field.name for field in CHANGE_FIELDS]
 
 
 def test_a_value_left_out_of_an_update_comes_from_the_old_row() -> None:
@@ -357,10 +359,11 @@ def test_a_value_that_only_an_update_can_leave_out_makes_the_table_unfit(message
         _take(relation(_OID, _columns(("v",))), message)
 
 
-def test_text_that_is_not_utf8_breaks_the_feed() -> None:
-    """Bytes are not passed off as text."""
-    with pytest.raises(FeedBroken, match="column v holds text that is not UTF-8"):
-        _take(relation(_OID, _columns(("v",))), insert(_OID, ("ab",)).replace(b"ab", b"a\xff"))
+@pytest.mark.parametrize("value", ["ab", b"ab"], ids=["text", "binary"])
+def test_text_that_is_not_utf8_makes_the_table_unfit(value: Sent) -> None:
+    """Bytes are not passed off as text, in either form; table and column are named, the value is not."""
+    with pytest.raises(TableUnfit, match=r"public\.t: column v holds text that is not UTF-8$"):
+        _take(relation(_OID, _columns(("v",))), insert(_OID, (value,)).replace(b"ab", b"a\xff"))
 
 
 def test_a_value_that_arrow_cannot_hold_makes_the_table_unfit() -> None:
@@ -372,8 +375,22 @@ def test_a_value_that_arrow_cannot_hold_makes_the_table_unfit() -> None:
     assert "secret" not in str(raised.value)
 
 
-def test_a_binary_value_of_a_type_that_is_read_as_text_breaks_the_feed() -> None:
+def test_a_binary_value_of_a_type_that_is_read_as_text_is_told() -> None:
     """What cannot be read is refused with the way out."""
-    with pytest.raises(FeedBroken, match=r"column n of type numeric\(10,2\) came in binary form") as raised:
+    with pytest.raises(TextWanted, match=r"column n of type numeric\(10,2\) came in binary form") as raised:
         _take(relation(_OID, _columns(("n",))), insert(_OID, (b"\0" * 8,)))
     assert raised.value.hint == "start the stream without the option binary"
+
+
+def test_a_copy_made_before_an_error_reads_on() -> None:
+    """Nothing of a portion that was refused is left in it: the same rows come as if that had not been tried."""
+    reader = Batches(_START, lambda _: None)
+    described, row = relation(_OID, _columns(("id",))), insert(_OID, ("1",))
+    before = [begin(100), described, row]
+    assert reader.take(before) == []
+    kept = copy.copy(reader)
+    wide = relation(_OID, _columns(("id", "v")))
+    with pytest.raises(FeedBroken):
+        reader.take([row, wide, commit(100, 110), begin(120), row, commit(120, 130)])
+    rest = [row, commit(100, 110)]
+    assert _rows_of(kept.take(rest)) == _expected([*before, *rest], _START)
