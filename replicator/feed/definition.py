@@ -16,11 +16,12 @@ class Definition:
 
     Attributes:
         name: the feed's.
-        publication: which rows and columns.
-        slot: logical slot that keeps the log for it.
+        publication: which rows and columns; of a journal feed the table's name.
+        slot: logical slot that keeps the log for it; a journal feed has none.
         start: the slot's consistent point, where the snapshot ends and the stream begins.
         timeline: the snapshot's.
         snapshot_id: artifact that holds the snapshot's rows.
+        source: where the changes come from, `wal` or `journal`.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Definition:
     start: Lsn
     timeline: int
     snapshot_id: int
+    source: str = "wal"
 
 
 def find(database: Database, name: str) -> Definition | None:
@@ -37,7 +39,7 @@ def find(database: Database, name: str) -> Definition | None:
         row = connection.execute(database.statement("feed/find_feed"), {"name": name}).one_or_none()
     if row is None:
         return None
-    return Definition(name, row.publication, row.slot, Lsn(row.start_lsn), row.timeline, row.snapshot_id)
+    return Definition(name, row.publication, row.slot, Lsn(row.start_lsn), row.timeline, row.snapshot_id, row.source)
 
 
 def every(database: Database) -> list[Definition]:
@@ -45,7 +47,7 @@ def every(database: Database) -> list[Definition]:
     with database.connect() as connection:
         rows = connection.execute(database.statement("feed/feeds")).all()
     return [
-        Definition(row.name, row.publication, row.slot, Lsn(row.start_lsn), row.timeline, row.snapshot_id)
+        Definition(row.name, row.publication, row.slot, Lsn(row.start_lsn), row.timeline, row.snapshot_id, row.source)
         for row in rows
     ]
 
@@ -61,5 +63,6 @@ def record(database: Database, transaction: Connection, definition: Definition) 
             "start_lsn": str(definition.start),
             "timeline": definition.timeline,
             "snapshot_id": definition.snapshot_id,
+            "source": definition.source,
         },
     )

@@ -9,3 +9,28 @@ alter table hadrian.checkpoint
 -- recorded before this column have none.
 alter table hadrian.step
   add column key_digests blob(16m) logged not compact inline length 8000;
+
+-- Where a feed's changes come from: here always a journal that triggers fill.
+alter table hadrian.feed
+  add column source varchar(10) not null default 'journal' check (source = 'journal');
+
+-- A feed's journal: its entries are in a table of its own, HADRIAN."journal_<feed>", which has the columns of the table that
+-- is fed. What is sealed in batches up to `confirmed` is consumed for good and may be deleted.
+create table hadrian.journal (
+  feed        varchar(200) not null primary key references hadrian.feed on delete cascade,
+  schema_name varchar(128) not null,
+  table_name  varchar(128) not null,
+  confirmed   bigint       not null check (confirmed >= 0)
+);
+
+-- A batch of entries that is whole: the row comes in a transaction of its own, behind the one that filled the batch. A
+-- takeover shows in the host that seals, and begins the next timeline.
+create table hadrian.seal (
+  feed      varchar(200) not null references hadrian.journal on delete cascade,
+  number    bigint       not null check (number > 0),
+  row_count bigint       not null check (row_count >= 0),
+  timeline  integer      not null check (timeline > 0),
+  host      varchar(255) not null,
+  sealed_at timestamp    not null default current timestamp,
+  primary key (feed, number)
+);

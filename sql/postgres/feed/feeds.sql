@@ -1,7 +1,7 @@
 -- Every feed of this database.
 -- Parameters: none.
--- Columns: name text; publication text; slot text; start_lsn text; timeline integer; snapshot_id bigint.
+-- Columns: name text; publication text; slot text; start_lsn text; timeline integer; snapshot_id bigint; source text.
 -- Since: PostgreSQL 10. Privilege: select on hadrian.feed.
-select name, publication, slot, start_lsn::text as start_lsn, timeline, snapshot_id
+select name, publication, slot, start_lsn::text as start_lsn, timeline, snapshot_id, source
 from hadrian.feed
 order by name

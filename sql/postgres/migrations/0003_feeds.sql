@@ -14,3 +14,26 @@ alter table hadrian.step
 
 -- Digests cannot be compressed: tell TOAST not to try.
 alter table hadrian.step alter column key_digests set storage external;
+
+-- Where a feed's changes come from: the log, through a slot, or a journal that triggers fill.
+alter table hadrian.feed
+  add column source text not null default 'wal' check (source in ('wal', 'journal'));
+
+-- A feed's journal: its entries are in a table of its own, hadrian.journal_<feed>, which has the columns of the table that
+-- is fed. What is sealed in batches up to `confirmed` is consumed for good and may be deleted.
+create table hadrian.journal (
+  feed        text   primary key references hadrian.feed on delete cascade,
+  schema_name text   not null,
+  table_name  text   not null,
+  confirmed   bigint not null check (confirmed >= 0)
+);
+
+-- A batch of entries that is whole: the row comes in a transaction of its own, behind the one that filled the batch.
+create table hadrian.seal (
+  feed      text        not null references hadrian.journal on delete cascade,
+  number    bigint      not null check (number > 0),
+  row_count bigint      not null check (row_count >= 0),
+  timeline  integer     not null check (timeline > 0),
+  sealed_at timestamptz not null default clock_timestamp(),
+  primary key (feed, number)
+);
