@@ -225,12 +225,7 @@ class EmbeddedPair:
         self._program(initdb)
         self._configure("a", _SETTINGS.format(socket=self.socket) + settings + f"port = {_PORTS['a']}\n")
         self._start("a")
-        with contextlib.closing(self.server("a")) as server, server.autocommit() as connection:
-            connection.exec_driver_sql(f"select pg_create_physical_replication_slot('{_SLOT}', true)")
-        primary = f"host={self.socket} port={_PORTS['a']} user=postgres dbname=postgres application_name=b"
-        self._program(["pg_basebackup", "-d", primary, "-D", "b", "-S", _SLOT, "-R", "-c", "fast", "-X", "stream"])
-        self._configure("b", f"port = {_PORTS['b']}\n")
-        self._start("b")
+        self._follow("b", "a")
         state = {
             "uid": self.owner.uid,
             "gid": self.owner.gid,
@@ -238,6 +233,15 @@ class EmbeddedPair:
             "socket": str(self.socket),
         }
         (self.directory / "pair.json").write_text(json.dumps(state))
+
+    def _follow(self, name: NodeName, primary: NodeName) -> None:
+        """Make and start a standby."""
+        with contextlib.closing(self.server(primary)) as server, server.autocommit() as connection:
+            connection.exec_driver_sql(f"select pg_create_physical_replication_slot('{_SLOT}', true)")
+        address = f"host={self.socket} port={_PORTS[primary]} user=postgres dbname=postgres application_name={name}"
+        self._program(["pg_basebackup", "-d", address, "-D", name, "-S", _SLOT, "-R", "-c", "fast", "-X", "stream"])
+        self._configure(name, f"port = {_PORTS[name]}\n")
+        self._start(name)
 
     def _configure(self, name: NodeName, text: str) -> None:
         with (self.directory / name / "postgresql.conf").open("a") as file:
@@ -248,6 +252,10 @@ class EmbeddedPair:
 
     def _start(self, name: NodeName) -> None:
         log = self.directory / f"{name}.log"
+        # What a killed server leaves locked stays so for as long as nobody reaps it.
+        _remove_shared_memory(self.directory / name / "postmaster.pid")
+        for lock in (self.directory / name / "postmaster.pid", self.socket / f".s.PGSQL.{_PORTS[name]}.lock"):
+            lock.unlink(missing_ok=True)
         self._program(["pg_ctl", "start", "-D", name, "-l", str(log), "-w", "-t", str(_START_TIMEOUT_S)])
 
     def url(self, name: NodeName) -> str:
@@ -260,20 +268,21 @@ class EmbeddedPair:
 
     def postmaster(self, name: NodeName) -> int | None:
         """Return the process id of the node's postmaster, or None if it does not run."""
+        import psutil  # noqa: PLC0415 - comes with the embedded extra
+
         try:
             pid = int((self.directory / name / "postmaster.pid").read_text().split()[0])
-            os.kill(pid, 0)
-        except (OSError, ValueError, IndexError):
+            return None if _is_dead(psutil.Process(pid)) else pid
+        except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
             return None
-        return pid
 
-    def start(self) -> None:
-        """Start whichever node is down, in the role it had; an interrupt stops those again.
+    def start(self, names: Iterable[NodeName] = NODES) -> None:
+        """Start whichever of these nodes is down, in the role it had; an interrupt stops those again.
 
         Raises:
             ProcessFailed: PostgreSQL refused.
         """
-        down: list[NodeName] = [name for name in NODES if self.postmaster(name) is None]
+        down: list[NodeName] = [name for name in names if self.postmaster(name) is None]
         try:
             for name in down:
                 self._start(name)
@@ -344,6 +353,20 @@ class EmbeddedPair:
             raise BadInput(f"no standby runs under {self.directory}", hint="see hadrian pair status")
         self._stop(name for name in NODES if name not in standbys)
         self.promote(standbys[0])
+
+    def rejoin(self, name: NodeName) -> None:
+        """Make a lost primary the standby of the one that was promoted: what it had is removed, its slots too.
+
+        A copy and no pg_rewind: it needs none of the log that the lost node may lack.
+
+        Raises:
+            BadInput: it runs.
+            ProcessFailed: PostgreSQL refused.
+        """
+        if self.postmaster(name) is not None:
+            raise BadInput(f"node {name} runs", hint="kill or stop it first")
+        shutil.rmtree(self.directory / name)
+        self._follow(name, "b" if name == "a" else "a")
 
     def stop(self) -> None:
         """Stop both nodes in order, the primary first so that the standby gets everything.
