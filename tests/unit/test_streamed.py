@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
@@ -36,7 +36,7 @@ from tests.fixtures.pgoutput_messages import (
     update,
 )
 
-_PATIENT = settings(deadline=None)
+_PATIENT = settings(deadline=None, max_examples=300)
 _OID = 7
 _START = Cursor(Lsn(1), 0)
 _SHAPES = [("a", "b"), ("b", "a"), ("a", "b", "c")]
@@ -141,32 +141,44 @@ def _row(number: int, shape: int) -> bytes:
     return choices[number % len(choices)]
 
 
-@st.composite
-def _sent(draw: st.DrawFn) -> tuple[list[bytes], list[bytes]]:
-    """Draw what a server sends of one log: in pieces, and whole."""
-    servers = [_Server(streaming=True), _Server(streaming=False)]
-    lsn, shape = itertools.count(10), 0
-    finished: set[int] = set()
-    for number in range(draw(st.integers(0, 40))):
-        xid = draw(st.sampled_from([100, 200, 300, 400]))
-        subxid = xid + draw(st.integers(0, 2))
-        event = draw(st.sampled_from(["write", "write", "write", "piece", "piece", "roll back", "commit", "alter"]))
-        if event == "alter":
-            shape = draw(st.integers(0, len(_SHAPES) - 1))
-        elif finished & {xid, subxid}:
-            continue
-        at, end = next(lsn), next(lsn)
-        happen: dict[str, Callable[[_Server], None]] = {
-            "alter": _Server.alter,
-            "write": lambda server: server.write(xid, _Change(subxid, shape, _row(number, shape))),  # noqa: B023
-            "piece": lambda server: server.send_piece(xid),  # noqa: B023
-            "roll back": lambda server: server.roll_back(xid, subxid),  # noqa: B023
-            "commit": lambda server: server.commit(xid, at, end),  # noqa: B023
-        }
-        for server in servers:
-            happen[event](server)
-        finished |= {"roll back": {subxid}, "commit": {xid}}.get(event, set())
-    return servers[0].messages, servers[1].messages
+# What happens: a kind of event, a transaction, a subtransaction of it, a shape.
+_EVENTS = st.tuples(
+    st.sampled_from(["write", "write", "write", "piece", "piece", "savepoint", "roll back", "commit", "alter"]),
+    st.sampled_from([100, 200]),
+    st.integers(1, 2),
+    st.integers(0, len(_SHAPES) - 1),
+)
+
+
+def _sent(events: Sequence[tuple[str, int, int, int]], *, streaming: bool) -> list[bytes]:
+    """Return what a server sends of a log, in which a transaction or savepoint that ended makes way for another."""
+    server = _Server(streaming=streaming)
+    xids = itertools.count(1000, 10)
+    current = {100: next(xids), 200: next(xids)}
+    subxids = itertools.count(1)
+    savepoints: dict[tuple[int, int], int] = {}
+    shape = 0
+    for number, (event, name, savepoint, new_shape) in enumerate(events):
+        xid = current[name]
+        subxid = savepoints.setdefault((xid, savepoint), next(subxids))
+        match event:
+            case "alter":
+                shape = new_shape
+                server.alter()
+            case "write":
+                server.write(xid, _Change(subxid if number % 3 else xid, shape, _row(number, shape)))
+            case "piece":
+                server.send_piece(xid)
+            case "savepoint":
+                server.roll_back(xid, subxid)
+                del savepoints[xid, savepoint]
+            case "roll back":
+                server.roll_back(xid, xid)
+                current[name] = next(xids)
+            case "commit":
+                server.commit(xid, 10 * number + 10, 10 * number + 15)
+                current[name] = next(xids)
+    return server.messages
 
 
 def _changes(messages: Sequence[bytes]) -> list[Change]:
@@ -181,10 +193,10 @@ def _whole(reader: Streamed, *portions: Sequence[bytes]) -> Iterator[bytes]:
 
 
 @_PATIENT
-@given(_sent(), st.data())
-def test_pieces_give_what_whole_transactions_give(sent: tuple[list[bytes], list[bytes]], data: st.DataObject) -> None:
+@given(st.lists(_EVENTS, min_size=8, max_size=60), st.data())
+def test_pieces_give_what_whole_transactions_give(events: list[tuple[str, int, int, int]], data: st.DataObject) -> None:
     """Rows, order and cursors are the same, wherever the messages are cut, in memory and in files."""
-    pieces, whole = sent
+    pieces, whole = (_sent(events, streaming=streaming) for streaming in (True, False))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(pieces)), max_size=4)))
     framed = [b"w" * 25 + message for message in pieces]
     portions = [framed[start:end] for start, end in itertools.pairwise([0, *cuts, len(framed)])]
@@ -199,6 +211,27 @@ def test_pieces_give_what_whole_transactions_give(sent: tuple[list[bytes], list[
     unframed = [message[25:] for message in found]
     assert _changes(unframed) == _changes(whole)
     assert [m for m in unframed if m[:1] in b"BC"] == [m for m in whole if m[:1] in b"BC"]
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "alter 0, write 100, piece 100, write 100, savepoint 100, commit 100",
+        "write 100, piece 100, alter 1, write 200, commit 200, commit 100, write 200, commit 200",
+        "write 200, piece 200, alter 1, write 100, piece 100, commit 100, commit 200, write 100, commit 100",
+        "write 100, piece 100, write 200, commit 200, alter 1, write 100, piece 100, commit 100, write 200, commit 200",
+    ],
+    ids=["behind a savepoint", "by another transaction", "by another in pieces", "later than another"],
+)
+def test_a_description_counts_from_when_it_was_sent(log: str) -> None:
+    """The server does not repeat what it sent, though the savepoint was rolled back or an older shape comes after."""
+    events = [
+        (kind, int(number) if kind != "alter" else 100, 1, int(number) if kind == "alter" else 0)
+        for kind, number in map(str.split, log.split(","))
+    ]
+    pieces, whole = (_sent(events, streaming=streaming) for streaming in (True, False))
+    assert b"S" in {message[:1] for message in pieces}
+    assert _changes(list(_whole(Streamed(), pieces))) == _changes(whole)
 
 
 def _files() -> int:
