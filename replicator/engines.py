@@ -7,9 +7,11 @@ from pathlib import Path
 from replicator.database import Database
 from replicator.engine import Auditable, ScriptReader, Stage
 from replicator.errors import BadInput, NotConfigured
+from replicator.journal import CreatableJournal
 from replicator.rule import Mode, Rule
 
 _ENGINES = {"postgresql": "postgres", "db2": "db2", "ibm_db_sa": "db2"}
+_DB2_TIMEOUT_S = 300
 
 
 def engine_of(url: str) -> str:
@@ -39,6 +41,23 @@ def database(url: str) -> Database:
     from replicator.postgres.adapter import PostgresDatabase
 
     return PostgresDatabase(url)
+
+
+def journal(url: str, feed: str) -> CreatableJournal:
+    """Return a feed's journal on a node, whether it is there or not.
+
+    Raises:
+        BadInput: no URL of an engine of ours, or no feed can have that name.
+    """
+    if engine_of(url) == "db2":
+        from replicator.db2.connection import Db2Server
+        from replicator.db2.journal import Db2Journal
+
+        return Db2Journal(Db2Server(url, _DB2_TIMEOUT_S), feed)
+    from replicator.postgres.connection import Server
+    from replicator.postgres.journal import PostgresJournal
+
+    return PostgresJournal(Server(url), feed)
 
 
 def auditable(primary_url: str, standby_url: str | None, mode: Mode | None, timeout_s: float) -> Auditable:

@@ -1,7 +1,8 @@
 """SQL text from files: the one place that turns a file into a statement.
 
 A statement's name is its path without `.sql`: `load("postgres/store/missing_chunks")`. In a wheel the files
-lie inside the package, in a checkout beside it. Nothing but these files becomes SQL, so no value can.
+lie inside the package, in a checkout beside it. Nothing but these files becomes SQL, so no value can; where a
+name is not known before, the file has a place for it, `{table}`, and it is quoted first.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import LiteralString, cast
 
 from sqlalchemy import TextClause, text
+from sqlalchemy.engine.default import DefaultDialect
 
 _PACKAGED = Path(__file__).parent / "_sql"
 _CHECKOUT = Path(__file__).parent.parent / "sql"
+_QUOTED = DefaultDialect().identifier_preparer.quote_identifier  # as the standard has it, and every engine of ours
 
 # What a script is made of, as far as splitting it needs to know. The order of the alternatives matters.
 _TOKEN = re.compile(
@@ -46,6 +49,20 @@ def source(name: str) -> LiteralString:
 def load(name: str) -> TextClause:
     """Return the statement in `sql/<name>.sql`, its `:name` parameters ready to bind."""
     return text(source(name))
+
+
+def identifier(*names: str) -> str:
+    """Return a name, and the names it is qualified by before it, quoted."""
+    return ".".join(map(_QUOTED, names))
+
+
+def filled(name: str, **parts: str) -> TextClause:
+    """Return the statement in `sql/<name>.sql` with its places filled: identifiers, or a server's own words.
+
+    The comments are left out, since a name may have a line's end in it.
+    """
+    code = "".join(line for line in source(name).splitlines(keepends=True) if not line.startswith("--"))
+    return text(code.format(**{place: part.replace(":", r"\:") for place, part in parts.items()}))
 
 
 def statements(script: str) -> list[TextClause]:

@@ -1,4 +1,4 @@
-"""A feed's end: its slots, its record, its snapshot, and, if that is asked for, the runs that read it.
+"""A feed's end: its slots or its journal, its record, its snapshot, and, if that is asked for, the runs that read it.
 
 The rows are deleted first, in a transaction that stays open while the slots are dropped and commits last. So a removal
 that is cut short leaves the record, by which the next one finds what is left; and one that the database refuses
@@ -19,6 +19,7 @@ from replicator.feed.definition import Definition
 from replicator.postgres import slot as slots
 from replicator.postgres import slot_state, topology
 from replicator.postgres.adapter import PostgresDatabase
+from replicator.postgres.journal import PostgresJournal
 from replicator.topology import Role
 
 
@@ -75,7 +76,7 @@ def _remove(name: str, primary: PostgresDatabase, nodes: Sequence[PostgresDataba
     if topology.look(primary).role is not Role.PRIMARY:
         raise BadInput(f"{primary.where} is a standby", hint="give the primary's URL")
     definition = definitions.find(primary, name)
-    slot = definition.slot if definition is not None else slots.slot_name(name)
+    slot = (definition.slot if definition is not None else None) or slots.slot_name(name)
     states = {node: slot_state.look(node, slot) for node in nodes}
     holders = [node for node, state in states.items() if state.present and not state.copied]
     if definition is None and not holders:
@@ -100,6 +101,8 @@ def _delete(
             hint="add --with-runs to delete them too, checkpoints and journals included",
         )
     removed = [_delete_run(primary, transaction, run) for run in names]
+    if definition.source == "journal":
+        PostgresJournal(primary, definition.name).drop(transaction)
     transaction.execute(primary.statement("feed/delete_feed"), {"name": definition.name})
     transaction.execute(primary.statement("feed/delete_artifact"), {"artifact_id": definition.snapshot_id})
     return removed
