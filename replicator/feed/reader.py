@@ -118,8 +118,7 @@ class Reader:
 
         Raises: as `read`.
         """
-        while self._number < self._last or self._position < (end, 0):
-            inside = self._position[1] > 0
+        while (inside := self._number < self._last or self._position[1] > 0) or self._position < (end, 0):
             batch = self.read(_WAIT_S)
             if batch is None:
                 continue

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replicator.change import Change, Op, rows_digest
+from replicator.batch import rows_digest
+from replicator.change import Change, Op
 from replicator.errors import BadInput
 from replicator.position import Cursor, Lsn
 from trainer.dataset import IGNORED_LABEL, Batch, Encoder, take

@@ -30,7 +30,7 @@ def _digest(op: int) -> bytes:
 
 
 def _change(kind: Op, key: tuple[str, str], revision: int) -> Change:
-    values = {"module": key[0], "qualname": key[1], "revision": str(revision)}
+    values: dict[str, object] = {"module": key[0], "qualname": key[1], "revision": revision}
     return Change(kind, {**values, "signature": "()", "doc": f"text {revision}"}, _HERE)
 
 
@@ -177,8 +177,8 @@ def test_a_wrong_revision_is_found(
     ledger, snapshot, stream = history
     changes = [*snapshot, *stream]
     index = data.draw(st.integers(0, len(changes) - 1))
-    right = str(changes[index].values["revision"])
-    wrong = data.draw(st.integers(1, len(ledger) + 3).map(str).filter(lambda revision: revision != right))
+    right = changes[index].values["revision"]
+    wrong = data.draw(st.integers(1, len(ledger) + 3).filter(lambda revision: revision != right))
     changes[index] = dataclasses.replace(changes[index], values={**changes[index].values, "revision": wrong})
     assert not _prove(ledger, changes).holds
 
