@@ -261,7 +261,7 @@ _TYPES: dict[str, tuple[st.SearchStrategy[Any], Any]] = {
     "timestamptz": (_MOMENTS, lambda v: [v.replace(tzinfo=None).isoformat(), v.isoformat().replace("+00:00", "Z")]),
     "numeric": (_NUMBERS_OF_ANY_SCALE, lambda v: [_with_zeros(v)]),
     "numeric(30, 8)": (st.decimals(-(10**18), 10**18, allow_nan=False, places=8), lambda v: [_with_zeros(v)]),
-    "double precision": (st.floats(allow_nan=False), lambda v: [f"{v!r} "]),
+    "double precision": (st.floats(allow_nan=False), lambda v: [f"{v!r} "] if v else ["0", "-0"]),
     "bytea": (st.binary(max_size=20), lambda v: ["\\x" + v.hex().upper()]),
 }
 
