@@ -30,7 +30,7 @@ from replicator.feed.reader import Reader, start
 from replicator.kept_snapshot import KeptSnapshot
 from replicator.position import Cursor, Lsn
 from replicator.postgres import slot as slots
-from replicator.postgres import slot_state, spare, topology
+from replicator.postgres import slot_state, topology
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.connection import nodes_of
 from replicator.postgres.stream import Stream
@@ -72,12 +72,20 @@ def source(seen: Seen, slot: str, begin: Lsn, *, all_answer: bool) -> PostgresDa
         FeedBroken: none does.
     """
     candidates = [node for node, _ in newest(seen)]
-    found = next((node for node in candidates if spare.keeps(node, slot, begin)), None)
-    if found is not None:
-        return found
-    where = ", ".join(node.where for node, _ in seen) or "none"
-    message = f"no node that answers ({where}) keeps slot {slot} from {begin} on"
-    raise FeedBroken(message) if all_answer and len(candidates) == len(seen) else NodeLost(message)
+    reasons = []
+    for node in candidates:
+        try:
+            kept_from = slots.confirmed(node, slot)
+        except FeedBroken as broken:
+            reasons.append(str(broken))
+            continue
+        if kept_from <= begin:
+            return node
+        reasons.append(f"{node.where}: slot {slot} keeps rows from {kept_from} on, wanted from {begin}")
+    message = "; ".join(reasons) or "no node answers"
+    if all_answer and len(candidates) == len(seen):
+        raise FeedBroken(message, hint="name every node that may have the feed's slot, or create the feed again")
+    raise NodeLost(message)
 
 
 def open_reader(
@@ -232,7 +240,7 @@ class Feed:
             raise NodeUnreachable(self._silence())
         definition = self._definition(seen)
         slot = self._slot or definition.slot
-        begin = max(definition.start, self._after.lsn)
+        begin = max(Cursor(definition.start, 0), self._after)
         node = source(seen, slot, begin, all_answer=len(seen) == len(self._nodes))
         if self._aside:
             slot_state.look(node, slot).check_readable()

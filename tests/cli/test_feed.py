@@ -50,10 +50,9 @@ def test_rows_are_read_as_lines_of_json_as_often_as_one_likes(place: Site) -> No
     lines = done.stdout.splitlines(keepends=True)
     rows = [json.loads(line) for line in lines]
     assert [(row["_op"], row["id"], row["v"]) for row in rows] == [
-        ("snapshot", "1", None), ("snapshot", "2", None), ("insert", "3", None), ("insert", "4", None),
-        ("delete", "1", None),
+        ("snapshot", 1, None), ("snapshot", 2, None), ("insert", 3, None), ("insert", 4, None), ("delete", 1, None),
     ]  # fmt: skip
-    assert [list(row) for row in rows] == [["_op", "_cursor", "id", "v"]] * 5
+    assert [list(row) for row in rows] == [["_op", "_cursor", "_xid", "_commit_time", "id", "v"]] * 5
     for index, row in enumerate(rows, 1):
         rest = hadrian("feed", "read", "lines", "--after", row["_cursor"], **_settings(place))
         assert rest.stdout == "".join(lines[index:])
@@ -69,8 +68,10 @@ def test_what_cannot_be_read_is_one_line(place: Site) -> None:
     assert "not a cursor: '12'; write it as" in complaint(hadrian("feed", "read", "taken", "--after", "12", **settings))
     assert "has no feed absent; list what" in complaint(hadrian("feed", "read", "absent", **settings))
     said = complaint(hadrian("feed", "read", "taken", "--node", settings["HADRIAN_PRIMARY"]))
-    assert "has no slot hadrian_taken; read from the node that has it" in said
-    assert "has a column _op of its own" in complaint(hadrian("feed", "read", "taken", **settings))
+    assert "has no slot hadrian_taken; name every node that may have the feed's slot" in said
+    assert "column _op has a name that a batch needs for itself" in complaint(
+        hadrian("feed", "read", "taken", **settings)
+    )
     with place.stream(definition, Cursor(definition.start, 0)):
         said = complaint(hadrian("feed", "read", "taken", **settings))
     assert "slot hadrian_taken is being read" in said
@@ -91,7 +92,7 @@ def test_a_reader_that_is_interrupted_leaves_nothing(place: Site, number: signal
         read = [json.loads(process.stdout.readline()) for _ in range(5)]
         place.insert(name, [5])
         read.append(json.loads(process.stdout.readline()))
-        assert [row["id"] for row in read] == ["1", "2", "3", "4", "1", "5"]
+        assert [row["id"] for row in read] == [1, 2, 3, 4, 1, 5]
         assert place.run(_COPIES, "b") != []
         process.send_signal(number)
         rest, said = process.communicate(timeout=60)
@@ -109,7 +110,7 @@ def test_a_reader_whose_pipe_is_closed_ends_quietly(place: Site) -> None:
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["id"] == "1"
+        assert json.loads(process.stdout.readline())["id"] == 1
         process.stdout.close()
         assert process.wait(timeout=60) == 141
         assert process.stderr is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Iterator
 
@@ -10,7 +9,7 @@ import pytest
 
 from replicator.change import Change
 from replicator.errors import BadInput, FeedBroken, NotConfigured, TimelineForked
-from replicator.handover import read_aside
+from replicator.follow import Feed
 from replicator.position import Cursor
 from replicator.postgres import slot as slots
 from replicator.postgres.embedded import NodeName
@@ -22,8 +21,13 @@ _COPIES = "select slot_name from pg_replication_slots where slot_name like 'hadr
 
 def read(site: Site, name: str, after: Cursor | None = None, node: NodeName = "b") -> list[Change]:
     """Read a feed aside to where the log stands."""
-    with contextlib.closing(read_aside(name, url=site.pair.embedded.url(node), after=after)) as changes:
-        return [change for change in changes if change is not None]
+    with aside(site, name, after, node) as feed:
+        return [change for batch in feed.batches() for change in feed.changes(batch)]
+
+
+def aside(site: Site, name: str, after: Cursor | None = None, node: NodeName = "b") -> Feed:
+    """Open a feed aside."""
+    return Feed(name, [site.pair.embedded.url(node)], after=after, aside=True)
 
 
 def wait_no_copy(site: Site, node: NodeName = "b") -> None:
@@ -84,13 +88,14 @@ def test_what_is_committed_after_the_beginning_is_left_for_the_next_read(site: S
     site.create("restless")
     site.insert("restless", [3])
     site.catch_up()
-    with contextlib.closing(read_aside("restless", url=site.pair.embedded.url("b"))) as changes:
-        first = next(changes)
+    with aside(site, "restless") as feed:
+        batches = feed.batches()
+        first = next(batches)
         site.insert("restless", [4, 5])
         site.catch_up()
-        read_now = [first, *changes]
-    assert ids_of([change for change in read_now if change]) == [1, 2, 3]
-    assert ids_of(read(site, "restless", read_now[-1].after if read_now[-1] else None)) == [4, 5]
+        read_now = [change for batch in (first, *batches) for change in feed.changes(batch)]
+    assert ids_of(read_now) == [1, 2, 3]
+    assert ids_of(read(site, "restless", read_now[-1].after)) == [4, 5]
 
 
 def test_following_gives_every_row_once_through_the_end_of_the_log(site: Site) -> None:
@@ -98,8 +103,8 @@ def test_following_gives_every_row_once_through_the_end_of_the_log(site: Site) -
     site.table("pursued", rows=1)
     site.create("pursued")
     site.insert("pursued", [2])
-    with contextlib.closing(read_aside("pursued", url=site.pair.embedded.url("b"), follow=True)) as changes:
-        rows = (change for change in changes if change is not None)
+    with aside(site, "pursued") as feed:
+        rows = (change for batch in feed.batches(follow=True) for change in feed.changes(batch))
         assert ids_of(list(itertools.islice(rows, 2))) == [1, 2]
         assert site.run(_COPIES, "b") != []
         for number in (3, 4):
@@ -152,7 +157,7 @@ def test_a_node_without_the_feed_or_its_slot_says_so(site: Site) -> None:
     site.create("one_sided")
     with pytest.raises(FeedBroken, match="has no slot hadrian_one_sided") as raised:
         read(site, "one_sided", node="a")
-    assert raised.value.hint == "read from the node that has it"
+    assert raised.value.hint.startswith("name every node that may have the feed's slot")
 
 
 class _Old:
