@@ -58,30 +58,31 @@ def newest(seen: Seen) -> Seen:
     )
 
 
-def source(seen: Seen, slot: str, begin: Lsn, *, all_answer: bool) -> PostgresDatabase:
-    """Return the node to read from: the first of the newest timeline that keeps the slot from `begin` on.
+def source(seen: Seen, slot: str, after: Cursor, *, all_answer: bool) -> PostgresDatabase:
+    """Return the node to read from: the first of the newest timeline that keeps the slot from a cursor on.
 
     Args:
         seen: the nodes that answer.
         slot: the feed's.
-        begin: position of the cursor.
+        after: the cursor.
         all_answer: whether there is no other node to wait for.
 
     Raises:
-        NodeLost: none does, but one that does not answer may.
-        FeedBroken: none does.
+        TimelineForked: the newest timeline never had what the cursor has seen.
+        NodeLost: none keeps it, but one that does not answer may.
+        FeedBroken: none keeps it.
     """
     candidates = [node for node, _ in newest(seen)]
+    for node in candidates[:1]:
+        node.timeline_history().check(after)
     reasons = []
     for node in candidates:
         try:
-            kept_from = slots.confirmed(node, slot)
+            slot_state.look(node, slot).check_keeps(after)
         except FeedBroken as broken:
             reasons.append(str(broken))
-            continue
-        if kept_from <= begin:
+        else:
             return node
-        reasons.append(f"{node.where}: slot {slot} keeps rows from {kept_from} on, wanted from {begin}")
     message = "; ".join(reasons) or "no node answers"
     if all_answer and len(candidates) == len(seen):
         raise FeedBroken(message, hint="name every node that may have the feed's slot, or create the feed again")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from replicator import sql
 from replicator.errors import FeedBroken, SlotInUse
-from replicator.position import Lsn
+from replicator.position import Cursor, Lsn
 from replicator.postgres.connection import Server
 
 
@@ -76,16 +76,37 @@ class SlotState:
             FeedBroken: the node does not have it, or it was invalidated, or it is a copy of the primary's.
             SlotInUse: somebody reads from it.
         """
+        self._check_there()
+        self.check_free()
+
+    def check_keeps(self, after: Cursor) -> None:
+        """Check that it is there, can be read, and has every row behind a cursor.
+
+        Raises:
+            FeedBroken: as `check_readable`, or rows behind the cursor are forgotten.
+        """
+        self._check_there()
+        if self.confirmed is None or self.confirmed > after.lsn:
+            raise FeedBroken(f"{self.node}: slot {self.slot} keeps rows from {self.confirmed} on, wanted from {after}")
+
+    def _check_there(self) -> None:
         if not self.present:
             raise FeedBroken(f"{self.node} has no slot {self.slot}", hint="read from the node that has it")
-        if self.invalidation is not None:
-            raise FeedBroken(f"{self.node}: slot {self.slot} is invalidated: {self.invalidation}")
+        self.check_valid()
         if self.copied:
             raise FeedBroken(
                 f"{self.node}: slot {self.slot} is a copy of the primary's, readable once this node is promoted",
                 hint="read from the primary",
             )
-        self.check_free()
+
+    def check_valid(self) -> None:
+        """Check that it was not invalidated. Raises: FeedBroken."""
+        if self.invalidation is not None:
+            raise FeedBroken(
+                f"{self.node}: slot {self.slot} is invalidated: {self.invalidation}; what was committed behind"
+                f" {self.confirmed} cannot be read there any more, and nothing is lost of what was read",
+                hint="read on from a spare slot on another node (hadrian feed status), or create the feed again",
+            )
 
     def check_free(self) -> None:
         """Check that nobody reads from it. Raises: SlotInUse."""
