@@ -61,6 +61,10 @@ def newest(seen: Seen) -> Seen:
 def source(seen: Seen, slot: str, after: Cursor, *, all_answer: bool) -> PostgresDatabase:
     """Return the node to read from: the first of the newest timeline that keeps the slot from a cursor on.
 
+    A standby that has not replayed the cursor is waited for. Read from before, and promoted then, it would fork
+    unnoticed in front of the cursor, and its slot might have been confirmed past the fork. One that has replayed the
+    cursor forks behind it, whenever that is.
+
     Args:
         seen: the nodes that answer.
         slot: the feed's.
@@ -69,14 +73,19 @@ def source(seen: Seen, slot: str, after: Cursor, *, all_answer: bool) -> Postgre
 
     Raises:
         TimelineForked: the newest timeline never had what the cursor has seen.
-        NodeLost: none keeps it, but one that does not answer may.
+        NodeLost: none keeps it, but one that does not answer, or lags, may.
         FeedBroken: none keeps it.
     """
-    candidates = [node for node, _ in newest(seen)]
-    for node in candidates[:1]:
+    candidates = newest(seen)
+    for node, _ in candidates[:1]:
         node.timeline_history().check(after)
     reasons = []
-    for node in candidates:
+    lags = False
+    for node, look in candidates:
+        if look.role is Role.STANDBY and (look.lsn, 0) < after.position:
+            reasons.append(f"{node.where} has replayed {look.lsn}, wanted from {after}")
+            lags = True
+            continue
         try:
             slot_state.look(node, slot).check_keeps(after)
         except FeedBroken as broken:
@@ -84,7 +93,7 @@ def source(seen: Seen, slot: str, after: Cursor, *, all_answer: bool) -> Postgre
         else:
             return node
     message = "; ".join(reasons) or "no node answers"
-    if all_answer and len(candidates) == len(seen):
+    if all_answer and not lags and len(candidates) == len(seen):
         raise FeedBroken(message, hint="name every node that may have the feed's slot, or create the feed again")
     raise NodeLost(message)
 
