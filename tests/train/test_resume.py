@@ -72,14 +72,19 @@ def test_a_step_that_does_not_replay_to_its_bits_stops_the_run_and_is_named(grou
     """A journal that holds other bits is believed, and the run ends there."""
     ground.write(9, 60)
 
-    def falsify(event: Event, _launched: Any) -> None:
+    def falsify(event: Event, launched: Any) -> None:
         if event["event"] == "step" and event["step"] == 5 and not event["replayed"]:
+            ranks = [process for process in psutil.Process(launched.agent).children() if "trainer" in process.cmdline()]
+            for rank in ranks:  # so that it does not come to its end meanwhile
+                rank.suspend()
             ground.pair.run("update hadrian.step set loss = loss + 1e-7 where step = 5")
             topology.wait_replayed(ground.pair.standby, topology.committed(ground.pair.primary))
             ground.pair.fail_over()
+            for rank in ranks:
+                rank.resume()
 
     with pytest.raises(ReplayDiverged, match=r"step 5: loss is 0x.* the journal has 0x"):
-        ground.train(ground.recipe(), falsify)
+        ground.train(ground.recipe(steps=15, checkpoint_every=100), falsify)
 
 
 def test_a_run_goes_on_after_its_launcher_was_closed(ground: Ground) -> None:
