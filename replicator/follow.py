@@ -250,7 +250,7 @@ class Feed:
             raise NodeUnreachable(self._silence())
         definition = self._definition(seen)
         slot = self._slot or definition.slot
-        begin = max(Cursor(definition.start, 0), self._after)
+        begin = max(Cursor(definition.start, 0, definition.timeline), self._after)
         node = source(seen, slot, begin, all_answer=len(seen) == len(self._nodes))
         if self._aside:
             slot_state.look(node, slot).check_readable()

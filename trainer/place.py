@@ -87,7 +87,7 @@ def _look(recipe: Recipe, nodes: Sequence[PostgresDatabase]) -> Place:
     step_journal.open_run(primary, recipe.run, recipe.feed.name, recipe.canonical())
     checkpoint = checkpoints.newest(primary, recipe.run)
     read_from = start() if checkpoint is None else checkpoint.read_from
-    begin = max(Cursor(definition.start, 0), read_from)
+    begin = max(Cursor(definition.start, 0, definition.timeline), read_from)
     slot = recipe.feed.slot or definition.slot
     source = follow.source(seen, slot, begin, all_answer=len(seen) == len(nodes))
     where = (nodes.index(primary), nodes.index(source), standbys)
