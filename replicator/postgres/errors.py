@@ -34,6 +34,7 @@ _BY_SQLSTATE: dict[str, type[HadrianError]] = {
     "28000": NotPermitted,  # invalid_authorization_specification
     "28P01": NotPermitted,  # invalid_password
     "3D000": BadInput,  # invalid_catalog_name: no such database
+    "40001": NodeLost,  # serialization_failure: on a standby, a conflict with recovery
     "25006": NodeLost,  # read_only_sql_transaction: the node was demoted, or never was a primary
     "57014": QueryTimedOut,  # query_canceled: by statement_timeout
     "55P03": QueryTimedOut,  # lock_not_available: by lock_timeout

@@ -1,11 +1,14 @@
 """Committed changes as they come, from a slot, over the streaming replication protocol.
 
-A thread of its own reads the socket and answers the server's keepalives, so that a reader may take minutes
-between two rows without being taken for dead. What it may confirm it is told from outside: the slot keeps every
-row behind the newest durable checkpoint.
+A thread of the `receiver` takes messages off the socket; they are decoded here, in the reader's thread and only when it
+reads. What may be confirmed is told from outside: the slot keeps every row behind the newest durable checkpoint.
 
-A standby goes on streaming when it is promoted. So before the reader gets what came from one, a second session
-asks which timeline the node is on now: rows behind the fork must not be taken for the old timeline's.
+The server is asked for what makes it faster and its version has: values in binary form, unless a column's type is read
+as text only, and large transactions in pieces while they run (see `streamed`). A column of such a type may be added
+in mid-stream: the stream then starts again behind the last row that it read, and asks for text.
+
+A standby goes on streaming when it is promoted. So whoever needs the timeline of what was read asks for it after the
+read, and a second session asks the node: rows behind the fork must not be taken for the old timeline's.
 
 Source: PostgreSQL 18 documentation, 54.4 "Streaming Replication Protocol" and 54.5 "Logical Streaming
 Replication Protocol".
@@ -15,31 +18,33 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import select
-import struct
+import copy
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 import psycopg
+import pyarrow as pa
 from psycopg import pq
 from psycopg import sql as pgsql
 
-from replicator.change import Change
-from replicator.errors import FeedBroken, HadrianError, NodeLost
-from replicator.position import Cursor, Lsn
+from replicator import sql
+from replicator.batch import last_position
+from replicator.errors import FeedBroken, HadrianError, NodeLost, NodeUnreachable, TableUnfit
+from replicator.position import Cursor, Lsn, TimelineHistory
 from replicator.postgres import slot as slots
-from replicator.postgres import topology
+from replicator.postgres import slot_state, topology
+from replicator.postgres.arrow_types import codec
+from replicator.postgres.batches import Batches, TextWanted
 from replicator.postgres.connection import Server, command
 from replicator.postgres.errors import from_driver
-from replicator.postgres.pgoutput import Message, decode
-from replicator.postgres.transactions import Transactions
+from replicator.postgres.receiver import HEADER_BYTES, Receiver
+from replicator.postgres.streamed import Streamed
+from replicator.postgres.type_catalog import TypeCatalog
 
-_STATUS_INTERVAL_S = 1.0  # well inside wal_sender_timeout, 60 s by default
-_CLOSE_TIMEOUT_S = 5.0
-_QUEUE_LIMIT = 4096
-_POSTGRES_EPOCH_S = 946684800  # 2000-01-01 in Unix time
-_XLOG_HEADER_BYTES = 25  # 'w', start, end, time
+_BINARY_AND_PIECES = 140000
+_PROTOCOLS = ((160000, 4), (150000, 3), (_BINARY_AND_PIECES, 2))  # from which version on
 
 
 class Stream:
@@ -56,83 +61,172 @@ class Stream:
         FeedBroken: the slot is gone, or no longer keeps what follows `after`.
         BadInput, TableUnfit: the publication is no longer what a feed can be read from.
         TimelineForked: the cursor has seen rows that this node's timeline never had.
+        SlotInUse: somebody else reads the slot.
         NodeUnreachable: no answer.
     """
 
     def __init__(self, server: Server, slot: str, publication: str, after: Cursor, *, aside: bool = False) -> None:
-        history = topology.timeline_history(server)
-        history.check(after)
-        slots.published_table(server, publication)  # the server passes over rows of one that is not there
         self._server = server
-        self._where = server.where
-        self._transactions = Transactions(after, history)
-        self._batch: list[Message] = []
-        self._changes: collections.deque[Change] = collections.deque()
-        self._ready = threading.Condition()
-        self._error: HadrianError | None = None
-        self._stopped = False
-        self._received = self._reached = after.lsn
-        self._confirmed = _kept_from(server, slot, after)
+        self._publication = publication
+        self._behind = after
+        self._batches: collections.deque[pa.RecordBatch] = collections.deque()
+        self._failed: HadrianError | None = None
+        self._asking = threading.Lock()
+        self._catalog = TypeCatalog(server)
         with contextlib.ExitStack() as undo:
-            self._pgconn = server.replication()
-            undo.callback(self._pgconn.finish)
             self._identity = server.replication()
             undo.callback(self._identity.finish)
-            if aside:
-                slot = slots.copy_for_session(self._pgconn, slot, self._where)
-            self._start(slot, publication, after.lsn)
+            self._history = topology.history_through(self._identity, server.where, TimelineHistory(1))
+            self._history.check(after)
+            slots.published_table(server, publication)  # the server passes over rows of one that is not there
+            self._confirmed = self._kept_from(slot)
+            self._pgconn = server.replication()
+            undo.callback(self._pgconn.finish)
+            self._slot = slots.copy_for_session(self._pgconn, slot, server.where) if aside else slot
+            self._start(binary=self._is_binary_read())
             # Again, now that nobody else can move it: the server would start further on and say nothing.
-            self._confirmed = _kept_from(server, slot, after)
+            self._confirmed = self._kept_from(slot)
             undo.pop_all()
-        self._thread = threading.Thread(target=self._run, name=f"stream {slot}", daemon=True)
-        self._thread.start()
+        self._receive()
 
-    def _start(self, slot: str, publication: str, lsn: Lsn) -> None:
-        # Values come in the session's encoding, which is the database's unless we say so.
-        command(self._pgconn, b"SET client_encoding TO 'UTF8'", self._where)
-        names = pgsql.Identifier(publication).as_string(None).replace("'", "''")  # no E'' in this grammar
-        text = (
-            f"START_REPLICATION SLOT {pgsql.Identifier(slot).as_string(None)} LOGICAL {lsn} "
-            f"(proto_version '1', publication_names '{names}')"
-        )
+    def _kept_from(self, slot: str) -> Lsn:
+        state = slot_state.look(self._server, slot)
+        if not state.present or state.confirmed is None:
+            raise FeedBroken(f"{state.node} has no slot {slot}", hint="read from the node that has it")
+        state.check_valid()
+        if self._behind.lsn < state.confirmed:
+            raise FeedBroken(f"{state.node}: slot {slot} keeps rows from {state.confirmed} on, not from {self._behind}")
+        return state.confirmed
+
+    def _is_binary_read(self) -> bool:
+        if self._pgconn.server_version < _BINARY_AND_PIECES:
+            return False
+        with self._server.connect() as connection:
+            parameters = {"publication": self._publication}
+            rows = connection.execute(sql.load("postgres/feed/published_types"), parameters).all()
+        return all(codec(row.type, row.modifier, self._catalog).from_binary is not None for row in rows)
+
+    def _start(self, *, binary: bool) -> None:
+        where, version = self._server.where, self._pgconn.server_version
+        # Values come in the session's encoding. An SQL_ASCII database does not know what its text is in, so it would
+        # refuse what is not UTF-8 without a word on where it stands.
+        unknown = self._pgconn.parameter_status(b"server_encoding") == b"SQL_ASCII"
+        command(self._pgconn, b"SET client_encoding TO '%s'" % (b"SQL_ASCII" if unknown else b"UTF8"), where)
+        names = pgsql.Identifier(self._publication).as_string(None).replace("'", "''")  # no E'' in this grammar
+        options = {"publication_names": names, "proto_version": _protocol(version)}
+        if version >= _BINARY_AND_PIECES:
+            options |= {"streaming": "on", "binary": str(binary).lower()}
+        listed = ", ".join(f"{name} '{value}'" for name, value in options.items())
+        slot = pgsql.Identifier(self._slot).as_string(None)
+        text = f"START_REPLICATION SLOT {slot} LOGICAL {self._behind.lsn} ({listed})"
         result = self._pgconn.exec_(text.encode())
         if result.status != pq.ExecStatus.COPY_BOTH:
-            raise from_driver(psycopg.errors.error_from_result(result), self._where)
+            raise from_driver(psycopg.errors.error_from_result(result), where)
 
-    def read(self, timeout_s: float) -> Change | None:
-        """Return the next change, or None if none came in time.
+    def _receive(self) -> None:
+        self._receiver = Receiver(self._pgconn, self._server.where, self._behind.lsn, self._confirmed)
+        self._decoder = Batches(self._behind, self._catalog, skip=HEADER_BYTES)
+        self._streamed = Streamed(skip=HEADER_BYTES)
+        self._portions: Iterator[Sequence[bytes]] = iter(())
+
+    def read(self, timeout_s: float) -> pa.RecordBatch | None:
+        """Return the next changes, or None if none came in time.
 
         Raises:
             NodeLost: the node went away, and every change that had come was read.
-            FeedBroken, TableUnfit: the log cannot be decoded further.
+            FeedBroken, TableUnfit: the log cannot be decoded further, and every change before was read.
+            DiskFull: no room for a large transaction here.
         """
-        with self._ready:
-            self._ready.wait_for(lambda: self._changes or self._error, timeout=timeout_s)
-            if self._changes:
-                change = self._changes.popleft()
-                self._ready.notify_all()
-                return change
-            if self._error is not None:
-                raise self._error
-            return None
+        deadline = time.monotonic() + timeout_s
+        while not self._batches:
+            if self._failed is not None:
+                raise self._failed
+            try:
+                if not self._read_on(deadline):
+                    return None
+            except HadrianError as error:
+                self._failed = self._explained(error)
+        return self._batches.popleft()
+
+    def _read_on(self, deadline: float) -> bool:
+        """Decode what comes next; return whether anything came in time."""
+        portion = next(self._portions, None)
+        if portion is None:
+            messages = self._receiver.take(max(0.0, deadline - time.monotonic()))
+            if messages is None:
+                return False
+            self._portions = self._streamed.take(messages)
+        else:
+            try:
+                self._decode(portion)
+            except TextWanted:
+                self._start_again()
+        return True
+
+    def _decode(self, messages: Sequence[bytes]) -> None:
+        """Decode messages; where one is refused, all that lies before it."""
+        before = copy.copy(self._decoder)
+        try:
+            batches = self._decoder.take(messages)
+        except (FeedBroken, TableUnfit):
+            if len(messages) == 1:
+                raise
+            self._decoder = before
+            half = len(messages) // 2
+            self._decode(messages[:half])
+            self._decode(messages[half:])
+            return
+        if batches:
+            self._batches += batches
+            self._behind = Cursor(*last_position(batches[-1]), self._behind.timeline)
+
+    def _start_again(self) -> None:
+        """Have the server send in text form what lies behind the last row that was read."""
+        self._receiver.close()
+        self._streamed.close()
+        if self._pgconn.transaction_status != pq.TransactionStatus.IDLE:
+            raise NodeLost(f"{self._server.where} did not end the stream in time")
+        self._start(binary=False)
+        self._receive()
+
+    def _explained(self, error: HadrianError) -> HadrianError:
+        """Say where a log that cannot be decoded stands, and whether a session ended because its slot did."""
+        if isinstance(error, (FeedBroken, TableUnfit)):
+            return type(error)(f"{error}; what lies before {self._behind} was read", hint=error.hint)
+        try:
+            slot_state.look(self._server, self._slot).check_valid()
+        except FeedBroken as broken:
+            return broken
+        except (NodeLost, NodeUnreachable):
+            pass
+        return error
+
+    def history(self) -> TimelineHistory:
+        """Return the forks that led to the timeline that the node is on now.
+
+        Raises:
+            NodeLost: the node went away.
+        """
+        with self._asking:
+            self._history = topology.history_through(self._identity, self._server.where, self._history)
+            return self._history
 
     @property
     def reached(self) -> Lsn:
         """Where the server is: what was committed before it has come, and once `read` gives None has been read."""
-        with self._ready:
-            return self._reached
+        return self._receiver.reached
 
     def confirm(self, cursor: Cursor) -> None:
         """Let the slot forget what lies before `cursor`: call it once the checkpoint that holds it is durable."""
-        with self._ready:
-            self._confirmed = max(self._confirmed, cursor.lsn)
+        self._confirmed = max(self._confirmed, cursor.lsn)
+        self._receiver.confirm(self._confirmed)
 
     def close(self) -> None:
         """Tell the server what was confirmed and end the session."""
-        with self._ready:
-            self._stopped = True
-            self._ready.notify_all()
-        self._thread.join()
+        self._receiver.close()
+        self._streamed.close()
+        self._pgconn.finish()
+        self._identity.finish()
 
     def __enter__(self) -> Self:
         return self
@@ -140,99 +234,6 @@ class Stream:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _run(self) -> None:
-        try:
-            self._receive()
-        except psycopg.Error as error:
-            self._fail(from_driver(error, self._where))
-        except HadrianError as error:
-            self._fail(error)
-        finally:
-            self._pgconn.finish()
-            self._identity.finish()
 
-    def _fail(self, error: HadrianError) -> None:
-        with self._ready:
-            self._error = error
-            self._ready.notify_all()
-
-    def _receive(self) -> None:
-        next_status = 0.0
-        while not self._stopped:
-            if time.monotonic() >= next_status:
-                self._send_status()
-                next_status = time.monotonic() + _STATUS_INTERVAL_S
-            if self._is_full():
-                continue
-            size, data = self._pgconn.get_copy_data(1)
-            if size > 0:
-                next_status = self._take(bytes(data), next_status)
-            elif size == 0:
-                self._publish()
-                self._wait()
-            else:
-                raise NodeLost(f"{self._where} ended the stream")
-        self._send_status()
-        self._end()
-
-    def _wait(self) -> None:
-        select.select([self._pgconn.socket], [], [], 0.2)
-        self._pgconn.consume_input()
-
-    def _end(self) -> None:
-        """Leave in order: once the server has answered, the slot is confirmed and free for another reader."""
-        deadline = time.monotonic() + _CLOSE_TIMEOUT_S
-        self._pgconn.put_copy_end()
-        self._pgconn.flush()
-        while self._pgconn.get_copy_data(1)[0] >= 0 and time.monotonic() < deadline:
-            self._wait()
-        while self._pgconn.is_busy() and time.monotonic() < deadline:
-            self._wait()
-
-    def _is_full(self) -> bool:
-        with self._ready:
-            if len(self._changes) < _QUEUE_LIMIT:
-                return False
-            self._ready.wait(timeout=_STATUS_INTERVAL_S / 2)
-            return True
-
-    def _take(self, data: bytes, next_status: float) -> float:
-        if data[:1] == b"w":
-            self._received = max(self._received, Lsn(int.from_bytes(data[1:9], "big")))
-            self._batch.append(decode(data[_XLOG_HEADER_BYTES:]))
-        elif data[:1] == b"k":
-            self._received = max(self._received, Lsn(int.from_bytes(data[1:9], "big")))
-            if data[17:18] == b"\1":  # the server wants an answer now
-                return 0.0
-        else:
-            raise FeedBroken(f"{self._where} sent an unknown stream message {data[:1]!r}")
-        return next_status
-
-    def _publish(self) -> None:
-        """Hand over what came, whose timeline is known only now."""
-        if not self._batch:
-            self._reached = self._received
-            return
-        identity = command(self._identity, b"IDENTIFY_SYSTEM", self._where)
-        if int(identity.get_value(0, 1) or b"0") != self._transactions.history.timeline:
-            self._transactions.history = topology.timeline_history(self._server)
-        batch, self._batch = self._batch, []
-        changes = [change for message in batch for change in self._transactions.take(message)]
-        with self._ready:
-            self._changes.extend(changes)
-            self._reached = self._received
-            self._ready.notify_all()
-
-    def _send_status(self) -> None:
-        with self._ready:
-            flushed = self._confirmed
-        now_us = int((time.time() - _POSTGRES_EPOCH_S) * 1_000_000)
-        self._pgconn.put_copy_data(struct.pack(">cQQQQB", b"r", self._received, flushed, flushed, now_us, 0))
-        self._pgconn.flush()
-
-
-def _kept_from(server: Server, slot: str, after: Cursor) -> Lsn:
-    kept_from = slots.confirmed(server, slot)
-    if after.lsn < kept_from:
-        raise FeedBroken(f"{server.where}: slot {slot} keeps rows from {kept_from} on, wanted from {after}")
-    return kept_from
+def _protocol(version: int) -> str:
+    return str(next((protocol for since, protocol in _PROTOCOLS if version >= since), 1))

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from psycopg import pq
+
 from replicator import sql
 from replicator.errors import NodeLost, NodeUnreachable
 from replicator.position import Lsn, TimelineHistory
@@ -33,14 +35,23 @@ def timeline_history(server: Server) -> TimelineHistory:
     """
     pgconn = server.replication()
     try:
-        identity = command(pgconn, b"IDENTIFY_SYSTEM", server.where)
-        timeline = int(identity.get_value(0, 1) or b"1")
-        if timeline == 1:  # the first timeline has no history file
-            return TimelineHistory(1)
-        history = command(pgconn, b"TIMELINE_HISTORY %d" % timeline, server.where)
-        return TimelineHistory.parse(timeline, (history.get_value(0, 1) or b"").decode())
+        return history_through(pgconn, server.where, TimelineHistory(1))
     finally:
         pgconn.finish()
+
+
+def history_through(pgconn: pq.abc.PGconn, where: str, known: TimelineHistory) -> TimelineHistory:
+    """Ask the same through a replication session that is open; `known` is returned while its timeline goes on.
+
+    Raises:
+        NodeLost: the node went away.
+    """
+    identity = command(pgconn, b"IDENTIFY_SYSTEM", where)
+    timeline = int(identity.get_value(0, 1) or b"1")
+    if timeline == known.timeline:
+        return known
+    history = command(pgconn, b"TIMELINE_HISTORY %d" % timeline, where)
+    return TimelineHistory.parse(timeline, (history.get_value(0, 1) or b"").decode())
 
 
 def replayed(server: Server) -> Lsn:
