@@ -51,7 +51,10 @@ def status(name: str | None, nodes: tuple[str, ...], limit: int | None, output: 
     """Show the slots of every feed, or of feed NAME, on every node, and how far its runs are.
 
     A slot keeps log until a durable checkpoint lets it move. Exit code 1 if one holds back more than it may or is
-    invalidated, if no node has it, or if a node does not answer; each with what it takes to go on.
+    invalidated or in danger of it, if no node has it, or if a node does not answer; each with what it takes to go on.
+
+    A slot serves whoever goes on from a cursor: ready or reading, from its position on (a spare that was made later),
+    once promoted (a standby's copy of a failover slot), or it is lost.
     """
     from replicator.feed import status as statuses
 
@@ -66,24 +69,24 @@ def status(name: str | None, nodes: tuple[str, ...], limit: int | None, output: 
 def _table(found: Status) -> None:
     from cli.findings import size
 
-    columns = ("feed", "node", "slot", "active", "confirmed", "held", "limit", "wal status", "safe", "invalid", "idle")
-    states = [(slot.feed, slot.state, slot.limit_bytes) for slot in found.slots]
+    columns = ("feed", "node", "slot", "serves", "confirmed", "held", "limit", "wal status", "safe", "invalid", "idle")
+    states = [(slot.feed, slot.state, slot.limit_bytes, slot.service) for slot in found.slots]
     render.table(
         "",
         columns,
         [
-            (feed, state.node, state.slot, state.active, state.confirmed, size(state.held_bytes), size(limit),
+            (feed, state.node, state.slot, service, state.confirmed, size(state.held_bytes), size(limit),
              state.wal_status, size(state.safe_bytes), state.invalidation, state.inactive_since)
             if state.present
             else (feed, state.node, *[None] * (len(columns) - 2))
-            for feed, state, limit in states
+            for feed, state, limit, service in states
         ],
     )  # fmt: skip
     if found.runs:
         render.line("")
         rows = [(one.feed, one.run, one.node, one.step, one.cursor, size(one.behind_bytes)) for one in found.runs]
         render.table("", ("feed", "run", "node", "step", "cursor", "behind"), rows)
-    for node in sorted({state.node for _, state, limit in states if state.present and limit is None}):
+    for node in sorted({state.node for _, state, limit, _ in states if state.present and limit is None}):
         render.line(f"no limit on {node}: neither --limit nor max_slot_wal_keep_size is set")
     for one in found.concerns:
         render.line(f"warning: {one.message}; {one.remedy}")

@@ -79,7 +79,7 @@ def _place_copied(primary: _Node, above: Decoding, standby: _Node | None) -> Pla
     failover_slot.check_copied(primary, standby)
     return Placement(primary, True, (
         f"on the primary {primary.where}: a failover slot is asked for, and lives there",
-        f"{standby.where} copies it, and goes on with the copy once it is promoted",
+        f"{standby.where} copies it once a durable cursor has moved it, and goes on with the copy when it is promoted",
         "rows are handed out only once that standby has them (synchronized_standby_slots)",
     ))  # fmt: skip
 

@@ -186,7 +186,7 @@ def add(node: Server, slot: str, primary: Server) -> Lsn:
         HadrianError: as `slot.create_exporting`.
     """
     state = slot_state.look(node, slot)
-    if state.usable and state.confirmed is not None:
+    if state.readable and state.confirmed is not None:
         return state.confirmed
     if state.in_recovery and slot_state.look(primary, slot).failover:
         raise NotConfigured(

@@ -168,7 +168,7 @@ def test_an_invalidated_slot_is_told_with_what_is_lost_and_how_to_go_on(cramped:
 
 
 def test_an_invalidated_slot_beside_a_spare_that_keeps_the_rows_costs_nothing(cramped: Site) -> None:
-    """The node that keeps them is named, and only the lost slot is to be dropped."""
+    """The node that keeps them is named, and the command that makes the lost slot again."""
     cramped.table("spared", rows=1)
     cramped.run("select pg_create_logical_replication_slot('hadrian_spared', 'pgoutput')")
     definition = cramped.create("spared")
@@ -184,7 +184,8 @@ def test_an_invalidated_slot_beside_a_spare_that_keeps_the_rows_costs_nothing(cr
     _wait_invalidated(cramped, definition.slot)
     (concern,) = _status(cramped, "spared").concerns
     assert f"nothing is lost, {cramped.nodes['a'].where} keeps what follows" in concern.message
-    assert concern.remedy == "drop it there: select pg_drop_replication_slot('hadrian_spared')"
+    assert f"go on from {cramped.nodes['a'].where} at the same cursor" in concern.remedy
+    assert "hadrian feed spare spared" in concern.remedy
     slots.drop(cramped.nodes["a"], definition.slot)
 
 
