@@ -59,8 +59,8 @@ def from_driver(error: psycopg.Error, where: str) -> HadrianError:
     if state is not None:
         kind = _BY_SQLSTATE.get(state) or _BY_SQLSTATE.get(state[:2]) or HadrianError
         return kind(message) if kind is not HadrianError else HadrianError(f"{message} ({state})")
-    # libpq reports a dead socket without a code.
-    lost = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
+    # libpq reports a dead socket without a code, and psycopg makes of such a result the class of no code in particular.
+    lost = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) or type(error) is psycopg.DatabaseError
     return NodeLost(message) if lost else HadrianError(message)
 
 

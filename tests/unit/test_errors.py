@@ -98,9 +98,10 @@ def test_every_code_in_the_table_exists(state: str) -> None:
     assert psycopg.errors.lookup(state).sqlstate == state
 
 
-def test_a_dead_socket_is_a_lost_node() -> None:
-    """A connection that is gone has no SQLSTATE, and is known by its class."""
-    assert type(from_driver(psycopg.OperationalError("server closed the connection"), "db1")) is errors.NodeLost
+@pytest.mark.parametrize("kind", [psycopg.OperationalError, psycopg.InterfaceError, psycopg.DatabaseError])
+def test_a_dead_socket_is_a_lost_node(kind: type[psycopg.Error]) -> None:
+    """A connection that is gone has no SQLSTATE, and is known by its class; the last is a replication command's."""
+    assert type(from_driver(kind("server closed the connection unexpectedly"), "db1")) is errors.NodeLost
 
 
 def test_silence_at_first_is_unreachable_and_later_is_lost() -> None:
