@@ -152,7 +152,7 @@ class Db2Journal:
     def drop(self, transaction: Connection) -> None:
         """Remove triggers and journal, if they are there, inside a transaction."""
         for row in transaction.execute(sql.load("db2/journal/triggers"), self._triggers()).all():
-            transaction.execute(_filled("drop_trigger", trigger=sql.identifier(row.schema, row.name)))
+            transaction.execute(_filled("drop_trigger", trigger=sql.identifier(row.schema_name, row.name)))
         if transaction.execute(sql.load("db2/journal/tables"), {"name": self._name}).scalar_one():
             transaction.execute(_filled("drop_table", journal=self.quoted))
 
@@ -179,7 +179,7 @@ class Db2Journal:
         """Make the journal known, inside the transaction that makes the feed exist."""
         where = {"feed": self.feed, "schema": table.schema, "name": table.name, "start": int(journal.START)}
         transaction.execute(sql.load("db2/journal/insert_journal"), where)
-        _Sealing(self, transaction).seal(journal.START, 0)
+        _Sealing(self, transaction).seal(int(journal.START), 0)
 
     # The sealer
 
@@ -368,13 +368,13 @@ def _column(row: Row[Any], table: TableName) -> _Column:
             f"{table}: column {row.name} has a name that a journal needs for itself",
             hint=f"run: alter table {table} rename column {row.name} to ...",
         )
-    kind = row.type
+    kind = row.kind
     if kind in _FIXED:
         return _Column(row.name, kind, _FIXED[kind])
     if kind == "DECIMAL":
         return _Column(row.name, f"DECIMAL({row.length},{row.scale})", pa.decimal128(row.length, row.scale))
     if kind == "TIMESTAMP" and row.scale <= 6:
-        return _Column(row.name, f"TIMESTAMP({row.scale})", pa.timestamp("us"))
+        return _Column(row.name, kind if row.scale == 6 else f"{kind}({row.scale})", pa.timestamp("us"))
     if kind in _SIZED:
         if row.codepage == 0 and kind in ("CHARACTER", "VARCHAR"):
             return _Column(row.name, f"{kind}({row.length}) FOR BIT DATA", pa.binary())

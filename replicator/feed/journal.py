@@ -120,7 +120,7 @@ class JournalSource:
 
     def confirm(self, cursor: Cursor) -> None:
         """Allow batches that lie wholly before the cursor to be deleted; the sealer does it."""
-        self._primary().confirm(cursor.lsn)
+        self._primary().confirm(int(cursor.lsn))
 
     def close(self) -> None:
         """End the session. Idempotent."""

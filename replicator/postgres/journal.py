@@ -157,7 +157,7 @@ class PostgresJournal:
         """Make the journal known, inside the transaction that makes the feed exist."""
         where = {"feed": self.feed, "schema": table.schema, "name": table.name, "start": int(journal.START)}
         transaction.execute(sql.load("postgres/journal/insert_journal"), where)
-        _Sealing(self, transaction).seal(journal.START, 0)
+        _Sealing(self, transaction).seal(int(journal.START), 0)
 
     # The sealer
 
