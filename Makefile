@@ -29,8 +29,9 @@ docs: $(VENV)/.demo
 	  $(VENV)/bin/hadrian rules --mode $$mode --format markdown > docs/rules/$$mode.md; \
 	done
 
-bench: $(VENV)/.bench
+bench: $(VENV)/.bench $(VENV)/.peers
 	$(VENV)/bin/python benchmarks/lint.py
+	$(VENV)/bin/python benchmarks/decoding.py
 	$(VENV)/bin/python benchmarks/feed.py
 
 $(VENV)/bin/python:
@@ -62,4 +63,14 @@ $(VENV)/.lint: $(VENV)/.test
 
 $(VENV)/.bench: $(VENV)/.demo
 	$(PIP) -e '.[all,bench]'
+	@# It wants psycopg2 as source, which needs a compiler and libpq's headers; psycopg2-binary is the same module.
+	$(PIP) --no-deps pypgoutput
 	@touch $@
+
+# pgoutput-decoder has wheels from Python 3.12 on: where there is one, it gets an environment of its own.
+PYTHON312 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python) python3.12)
+
+$(VENV)/.peers: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@$(PYTHON312) -m venv $(VENV)/peers \
+	  && $(VENV)/peers/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pgoutput-decoder \
+	  && touch $@ || echo 'no Python 3.12: the feed is measured without pgoutput-decoder'
