@@ -11,7 +11,7 @@ checkpoint at or behind the first step that saw the row has seen it, and none be
   it began or went on, or met a row without the key's columns. A key of a type that takes several texts for equal
   (`citext`, a nondeterministic collation) is found under the text that was read.
 - *The table is the feed's.* A run reads one feed and a feed one table, so the digest does without the table's name: the
-  table may be renamed. A run is asked when its feed's publication has the table, or is gone.
+  table may be renamed. A run is asked if its feed reads that table now, or nothing tells any more what it reads.
 - *What cannot be told is said.* A step without digests, older than they are or with rows whose key was not known, may
   have seen any row.
 - No value is in the journal, but who knows a key can tell whether a run has seen it.
@@ -19,11 +19,14 @@ checkpoint at or behind the first step that saw the row has seen it, and none be
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import decimal
 import hashlib
 import io
+import itertools
 import json
+import operator
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,8 +35,7 @@ from typing import Any
 from replicator.batch import as_json
 from replicator.change import Change
 from replicator.errors import BadInput, TableUnfit
-from replicator.feed.definition import Definition
-from replicator.postgres import row_key, slot
+from replicator.postgres import row_key
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.row_key import KeyColumn
 from replicator.schema import TableName
@@ -97,12 +99,12 @@ class RowKeys:
 
     Args:
         primary: is asked for the table's key.
-        definition: the feed.
+        feed: its name.
     """
 
-    def __init__(self, primary: PostgresDatabase, definition: Definition) -> None:
+    def __init__(self, primary: PostgresDatabase, feed: str) -> None:
         self._primary = primary
-        self._publication = definition.publication
+        self._feed = feed
         self._columns: Sequence[KeyColumn] = ()
 
     def digests(self, rows: Sequence[Change]) -> bytes | None:
@@ -117,10 +119,21 @@ class RowKeys:
         return bool(self._columns) and all(column.name in row.values for row in rows for column in self._columns)
 
     def _ask(self) -> None:
-        try:
-            self._columns = row_key.find(self._primary, slot.published_table(self._primary, self._publication).name)
-        except (BadInput, TableUnfit):  # no reason to stop a run: its rows come all the same
-            self._columns = ()
+        self._columns = ()
+        tables = _tables(self._primary, self._feed).get(self._feed, [])
+        if len(tables) == 1:
+            with contextlib.suppress(BadInput, TableUnfit):  # no reason to stop a run: its rows come all the same
+                self._columns = row_key.find(self._primary, tables[0])
+
+
+def _tables(node: PostgresDatabase, feed: str | None = None) -> dict[str, list[TableName]]:
+    """Return what every feed reads now, or one."""
+    with node.connect() as connection:
+        rows = connection.execute(node.statement("run/feed_tables"), {"feed": feed}).all()
+    return {
+        name: [TableName(row.schema, row.name) for row in found]
+        for name, found in itertools.groupby(rows, key=operator.attrgetter("feed"))
+    }
 
 
 def digest(columns: Sequence[KeyColumn], values: Mapping[str, Any]) -> bytes:
@@ -195,12 +208,13 @@ def of_row(node: PostgresDatabase, row: str, run: str | None = None) -> Lineage:
         found = connection.execute(node.statement("run/runs"), {"run": run}).all()
     if run is not None and not found:
         raise BadInput(f"{node.where} has no run {run}", hint="list them: hadrian checkpoint list")
-    asked = [one for one in found if not one.tables or [table.schema, table.name] in one.tables]
+    tables = _tables(node)
+    asked = [one for one in found if table in tables.get(one.feed, [table])]
     key = digest(columns, values)
     return Lineage(
         f"{table}/{_csv(printed)}",
         tuple(_of_run(node, one, key) for one in asked),
-        {one.run: ", ".join(".".join(name) for name in one.tables) for one in found if one not in asked},
+        {one.run: ", ".join(map(str, tables[one.feed])) for one in found if one not in asked},
     )
 
 

@@ -74,7 +74,7 @@ class Coordinator:
         self._recorded = step_journal.steps(self._primary, self._recipe.run, after=self._place.step)
         slot = self._recipe.feed.slot or definition.slot
         self._feed = follow.open_reader(definition, self._source, self._place.read_from, slot=slot)
-        self._row_keys = RowKeys(self._primary, definition)
+        self._row_keys = RowKeys(self._primary, definition.name)
         self._spares = Spares(self._others, slot)
 
     def close(self) -> None:

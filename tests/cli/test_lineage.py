@@ -37,7 +37,7 @@ def place() -> Iterator[Site]:
             rows = [change for change in read_of(feed, 7) if change.has_row]
         node = site.nodes["a"]
         step_journal.open_run(node, "one", "ticket", "{}")
-        row_keys = RowKeys(node, definition)
+        row_keys = RowKeys(node, "ticket")
         before = start()
         for number in (1, 2, 3):
             taken, rows = rows[:_ROWS_A_STEP], rows[_ROWS_A_STEP:]

@@ -55,16 +55,10 @@ class Journal:
             definition = definitions.Definition(name, name, "slot", Lsn(1), 1, artifact_id)
             definitions.record(self.node, transaction, definition)
 
-    def row_keys(self, feed: str) -> RowKeys:
-        """Return what gives a step's digests."""
-        definition = definitions.find(self.node, feed)
-        assert definition is not None
-        return RowKeys(self.node, definition)
-
     def train(self, run: str, feed: str, steps: Sequence[Sequence[Any] | None], *, key: str = "id") -> None:
         """Write a run's steps: the keys of each one's rows, or None for a step that does not tell; begun once."""
         step_journal.open_run(self.node, run, feed, "{}")
-        row_keys = self.row_keys(feed)
+        row_keys = RowKeys(self.node, feed)
         for number, keys in enumerate(steps, 1):
             rows = [Change(Op.INSERT, {key: one, "body": "x"}, Cursor(Lsn(number), 0)) for one in keys or (1, 2)]
             step = Step(number, Cursor(Lsn(number), 0), Cursor(Lsn(number + 1), 0), len(rows), bytes(32), 0.5, 0.5)
@@ -151,10 +145,24 @@ def test_a_row_is_found_under_its_tables_new_name_and_after_the_publication_is_g
     journal.run("create publication former for table latter")
 
 
+def test_a_journals_rows_are_found_by_its_tables_key(journal: Journal) -> None:
+    """A feed that reads no log has no publication; renamed, its table is asked for under any name."""
+    journal.table("written")
+    journal.run("update hadrian.feed set source = 'journal', publication = 'public.written' where name = 'written'")
+    journal.run("insert into hadrian.journal values ('written', 'public', 'written', 0)")
+    journal.table("unwritten")
+    journal.train("by_trigger", "written", [(1, 42)])
+    assert _only(of_row(journal.node, "public.written/42", "by_trigger")).first_step == 1
+    assert of_row(journal.node, "public.unwritten/42").other_runs["by_trigger"] == "public.written"
+    journal.run("alter table written rename to put_down")
+    assert _only(of_row(journal.node, "public.put_down/42", "by_trigger")).first_step == 1
+    journal.run("alter table put_down rename to written")
+
+
 def test_a_key_column_that_is_renamed_is_asked_for_again(journal: Journal) -> None:
     """Rows under the new name are told; those that still have the old one, read again from the log, are not."""
     journal.table("renamed")
-    row_keys = journal.row_keys("renamed")
+    row_keys = RowKeys(journal.node, "renamed")
     before = [Change(Op.INSERT, {"id": 42, "body": "x"}, Cursor(Lsn(1), 0))]
     after = [Change(Op.INSERT, {"ticket": 42, "body": "x"}, Cursor(Lsn(1), 0))]
     digests = row_keys.digests(before)
@@ -162,7 +170,7 @@ def test_a_key_column_that_is_renamed_is_asked_for_again(journal: Journal) -> No
     assert len(digests) == DIGEST_BYTES
     journal.run("alter table renamed rename id to ticket")
     assert row_keys.digests(after) == digests
-    assert journal.row_keys("renamed").digests(before) is None
+    assert RowKeys(journal.node, "renamed").digests(before) is None
 
 
 def test_a_table_without_a_key_or_feed_stops_no_run(journal: Journal) -> None:
@@ -170,11 +178,11 @@ def test_a_table_without_a_key_or_feed_stops_no_run(journal: Journal) -> None:
     journal.table("keyless")
     journal.run("alter table keyless drop constraint keyless_pkey")
     row = Change(Op.INSERT, {"id": 1, "body": "x"}, Cursor(Lsn(1), 0))
-    assert journal.row_keys("keyless").digests([row]) is None
+    assert RowKeys(journal.node, "keyless").digests([row]) is None
     with pytest.raises(TableUnfit, match=r"public\.keyless has no primary key"):
         of_row(journal.node, "public.keyless/1")
     journal.run("drop publication keyless")
-    assert journal.row_keys("keyless").digests([row]) is None
+    assert RowKeys(journal.node, "keyless").digests([row]) is None
 
 
 def test_bytes_across_two_digests_are_no_match(journal: Journal) -> None:

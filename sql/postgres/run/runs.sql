@@ -1,22 +1,12 @@
--- Every run, what its feed reads now, and which of its steps do not tell their rows.
+-- Every run, and which of its steps do not tell their rows.
 -- Parameters: run text, or NULL for every run.
--- Columns: run text; tables text[], schema and name of each, none if the publication is gone; untold bigint, how many
---   steps have no digests; first_untold integer; last_untold integer.
--- Since: PostgreSQL 10. Privilege: select on hadrian.run, hadrian.feed, hadrian.step.
+-- Columns: run text; feed text; untold bigint, how many steps have no digests; first_untold integer;
+--   last_untold integer.
+-- Since: PostgreSQL 10. Privilege: select on hadrian.run, hadrian.step.
 select
-  r.name as run,
-  coalesce((
-    select array_agg(array[p.schemaname::text, p.tablename::text] order by p.schemaname, p.tablename)
-    from pg_publication_tables as p
-    where p.pubname = f.publication
-  ), '{}') as tables,
-  s.untold, s.first_untold, s.last_untold
+  r.name as run, r.feed, count(s.step) as untold, min(s.step) as first_untold, max(s.step) as last_untold
 from hadrian.run as r
-join hadrian.feed as f on f.name = r.feed
-cross join lateral (
-  select count(*) as untold, min(step) as first_untold, max(step) as last_untold
-  from hadrian.step
-  where run = r.name and key_digests is null
-) as s
+left join hadrian.step as s on s.run = r.name and s.key_digests is null
 where r.name = coalesce(cast(:run as text), r.name)
+group by r.name
 order by r.name
