@@ -1,7 +1,7 @@
 """A Db2 feed's journal, its statements through ibm_db against Derby: what is written to a table comes back as changes.
 
 Derby has the triggers, transition tables and isolation levels that the statements name. It has no catalog of Db2's, so
-that of the tables here is written by hand, and it has no row versions: who looks at what is committed waits for writers.
+that of the tables here is written by hand, and no row versions: who looks at what is committed waits for writers.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ FULL = (
     dt.datetime(2026, 1, 2, 3, 4, 5, 678901),  # noqa: DTZ001 - Db2's timestamps have no zone
 )
 SCHEMAS = ("xsyscat", "xsysproc")
+_TRIGGERS = "sys.systriggers t join sys.sysschemas s on s.schemaid = t.schemaid"
+_TABLES = "sys.systables t join sys.sysschemas s on s.schemaid = t.schemaid"
 VIEWS = (
-    "create view xsyscat.triggers (trigschema, trigname) as "
-    + "select s.schemaname, t.triggername from sys.systriggers t join sys.sysschemas s on s.schemaid = t.schemaid",
-    "create view xsyscat.tables (tabschema, tabname) as "
-    + "select s.schemaname, t.tablename from sys.systables t join sys.sysschemas s on s.schemaid = t.schemaid",
+    f"create view xsyscat.triggers (trigschema, trigname) as select schemaname, triggername from {_TRIGGERS}",
+    f"create view xsyscat.tables (tabschema, tabname) as select schemaname, tablename from {_TABLES}",
 )
 HADR = "xsysproc.mon_get_hadr"
 COLUMN_CATALOG = (
