@@ -3,9 +3,11 @@
 It answers the server's keepalives also while nobody reads, so that a reader may take minutes between two rows without
 being taken for dead; once so many bytes wait that a reader has work for a while, the rest waits at the server.
 
-A server sends each message by itself, and wakes whoever waits for it: that costs it more than the row does. So as long
-as messages come one right behind the other, the thread does not wait for the next, but looks again after a moment; and
-the reader gets them only when they are many, since a batch costs it the same whether it has ten rows or a thousand.
+A server sends each message by itself, and wakes whoever waits for it: that costs it more than the row does. So while
+messages come one right behind the other, the thread does not wait for the next, but looks again after a moment; and the
+reader gets them when they are many, or when the rush is over, since to decode ten rows costs it as much as a thousand.
+For the same reason a reader that keeps coming for a few messages is held back a little, or it would take the processor
+that the server needs to send more.
 
 Source: PostgreSQL 18 documentation, 54.4 "Streaming Replication Protocol".
 """
@@ -31,9 +33,16 @@ _CLOSE_TIMEOUT_S = 5.0
 _WAIT_MS = 200
 _QUEUED_BYTES = 32 << 20
 _PORTION_BYTES = 1 << 20
-_BUSY_PER_S = 50_000  # messages: from there on, look again rather than wait
-_LOOK_S = 0.001
-_PAUSE_S = 0.0002
+# A rush begins with so many messages in so short a time, and ends when a look finds fewer than so many.
+_RUSH_MESSAGES = 50
+_RUSH_S = 0.001
+_LOOK_S = 0.0002
+_LOOK_MESSAGES = 10
+_LONGEST_S = 0.02  # what came first waits no longer for more
+# A reader pauses this many times as long as it works, counting no more work than so much, once it is so far behind.
+_PAUSES = 3
+_MOST_WORK_S = 0.001
+_ARREARS_S = 0.01
 _LIMIT_EXCEEDED = "54000"  # program_limit_exceeded: a message of more than 1 GB
 _POSTGRES_EPOCH_S = 946684800  # 2000-01-01 in Unix time
 _DATA, _KEEPALIVE = b"wk"
@@ -57,13 +66,13 @@ class Receiver:
         self._ready = threading.Condition()
         self._error: HadrianError | None = None
         self._stopped = False
-        self._is_busy = False
+        self._in_rush = False
         self._received = self._reached = begin
         self._confirmed = confirmed
         self._poll = select.poll()
         self._poll.register(pgconn.socket, select.POLLIN)
-        self._looked = time.monotonic()
-        self._since_look = 0
+        self._counted = 0
+        self._count_from = self._oldest = self._taken = self._due = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=f"receiver {where}", daemon=True)
         self._thread.start()
 
@@ -75,10 +84,13 @@ class Receiver:
             HadrianError: what the server said at the end.
         """
         with self._ready:
-            self._ready.wait_for(self._is_worth_it, timeout=timeout_s)
+            deadline = time.monotonic() + timeout_s
+            self._ready.wait_for(self._is_much, timeout=min(self._pause_s(), timeout_s))
+            self._ready.wait_for(self._is_worth_it, timeout=deadline - time.monotonic())
             messages, self._messages = self._messages, []
             if messages:
                 self._bytes = 0
+                self._taken = time.monotonic()
                 self._ready.notify_all()
                 return messages
             if self._error is not None:
@@ -103,9 +115,19 @@ class Receiver:
             self._ready.notify_all()
         self._thread.join()
 
+    def _pause_s(self) -> float:
+        """Count the reader's work since it last took, and return how long to hold it back."""
+        now = time.monotonic()
+        self._due = max(self._due, self._taken) + (1 + _PAUSES) * min(now - self._taken, _MOST_WORK_S)
+        self._taken = now
+        return self._due - _ARREARS_S - now
+
+    def _is_much(self) -> bool:
+        return self._bytes >= _PORTION_BYTES or self._error is not None
+
     def _is_worth_it(self) -> bool:
-        enough = _PORTION_BYTES if self._is_busy else 1
-        return self._bytes >= enough or self._error is not None
+        waited_long = time.monotonic() > self._oldest + _LONGEST_S
+        return self._is_much() or (bool(self._messages) and (waited_long or not self._in_rush))
 
     def _run(self) -> None:
         try:
@@ -158,33 +180,34 @@ class Receiver:
                 elif message[0] != _DATA:
                     raise FeedBroken(f"{self._where} sent an unknown stream message {message[:1]!r}")
         with self._ready:
+            if not self._messages:
+                self._oldest = time.monotonic()
             self._messages += rows
             self._bytes += sum(map(len, rows))
             self._received = max(self._received, Lsn(int.from_bytes(messages[-1][1:9], "big")))
             self._reached = self._received
-            self._ready.notify_all()
+            if self._is_worth_it():
+                self._ready.notify_all()
         return wants_answer
 
     def _wait(self, received: int) -> None:
-        if self._looks_busy(received):
-            time.sleep(_PAUSE_S)
+        if self._looks_like_rush(received):
+            time.sleep(_LOOK_S)
         else:
             self._poll.poll(_WAIT_MS)
         self._pgconn.consume_input()
 
-    def _looks_busy(self, received: int) -> bool:
-        """Count messages for a while, then say whether they were many."""
-        self._since_look += received
+    def _looks_like_rush(self, received: int) -> bool:
         now = time.monotonic()
-        if now < self._looked + _LOOK_S:
-            return self._is_busy
-        is_busy = self._since_look > _BUSY_PER_S * (now - self._looked)
-        self._looked, self._since_look = now, 0
-        if self._is_busy != is_busy:
+        if now > self._count_from + _RUSH_S:
+            self._count_from, self._counted = now, 0
+        self._counted += received
+        in_rush = received >= _LOOK_MESSAGES if self._in_rush else self._counted >= _RUSH_MESSAGES
+        if in_rush != self._in_rush:
             with self._ready:
-                self._is_busy = is_busy
+                self._in_rush = in_rush
                 self._ready.notify_all()
-        return is_busy
+        return in_rush
 
     def _is_full(self) -> bool:
         with self._ready:
