@@ -186,8 +186,8 @@ def test_datasets_go_on_behind_any_row(site: Site, form: str | None) -> None:
         assert given + [place(row) for row in second] == places
     with Feed(name, _urls(site)) as feed:
         cursors = [change.after for batch in feed.batches() for change in feed.changes(batch)]
-    for count, after in enumerate(cursors, 1):
-        assert [place(row) for row in rows(after)] == places[count:]
+    for count in (2, 4, 8):  # in the snapshot, in a transaction, at the end
+        assert [place(row) for row in rows(cursors[count - 1])] == places[count:]
 
 
 def test_columns_that_change_end_a_data_set_at_a_cursor_to_go_on_from(site: Site) -> None:
