@@ -10,7 +10,7 @@ import pytest
 from replicator.change import Change
 from replicator.errors import BadInput, FeedBroken, TakeoverTimedOut, TimelineForked
 from replicator.follow import Feed
-from replicator.postgres import spare, topology
+from replicator.postgres import slot_state, spare, topology
 from replicator.postgres.connection import nodes_of
 from tests.fixtures.site import TIMEOUT_S, Site, ids_of
 
@@ -100,6 +100,31 @@ def test_nothing_past_the_fork_is_read_by_a_cursor_that_saw_what_never_happened(
         assert (raised.value.fork_lsn, raised.value.cursor) == (doomed.nodes["b"].timeline_history().forks[0][1], bad)
     with Feed("f", _urls(doomed), after=good) as feed:
         assert _next(_rows(feed), 1) == [4]
+
+
+def test_a_standby_that_has_not_replayed_the_cursor_is_waited_for(doomed: Site) -> None:
+    """It is not read from, so its slot is not confirmed past the fork if it is promoted, and the fork is heard of."""
+    doomed.table("f", rows=1)
+    definition = doomed.create("f")
+    spare.add(doomed.nodes["a"], definition.slot, doomed.nodes["a"])
+    doomed.insert("f", [2])
+    with Feed("f", _urls(doomed)) as feed:
+        rows = _rows(feed)
+        assert _next(rows, 2) == [1, 2]
+        doomed.pair.embedded.kill("b")
+        doomed.insert("f", [3])
+        assert _next(rows, 1) == [3]
+        ahead = feed.cursor()
+    doomed.pair.embedded.kill("a")
+    doomed.pair.embedded.start(["b"])
+    doomed.nodes["b"].close()
+    with Feed("f", _urls(doomed), after=ahead) as feed:
+        assert feed.read(1) is None
+        assert not slot_state.look(doomed.nodes["b"], definition.slot).active
+        doomed.pair.embedded.promote("b")
+        doomed.insert("f", [4], "b")
+        with pytest.raises(TimelineForked):
+            next(_rows(feed))
 
 
 def test_a_node_that_never_comes_back_is_waited_for_no_longer_than_that(doomed: Site) -> None:
