@@ -51,7 +51,7 @@ _OTHER: dict[NodeName, NodeName] = {"a": "b", "b": "a"}
 
 
 class Storm:
-    """The load, the reader, and the hand that kills.
+    """The load, the reader, and the hand that kills. Calls: `begin` once, then the others.
 
     Attributes:
         killed: what was, how many times.
@@ -84,7 +84,10 @@ class Storm:
         return _OTHER[self._primary]
 
     def __enter__(self) -> Self:
-        """Begin: the feed is created while the writers write."""
+        return self
+
+    def begin(self) -> None:
+        """Let writers and reader begin: the feed is created while the writers write."""
         migrate.install(self._pair.embedded.url("a"))
         with self._nodes["a"].autocommit() as connection:
             connection.exec_driver_sql(storm_load.SCHEMA)
@@ -96,14 +99,14 @@ class Storm:
         self._start_reader()
         self._await(lambda: storm_reader.last_cursor(self._path) > start(), "the reader to begin")
         self._lose_reader()  # most often in the snapshot
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         if kind is not None:
             self._tell()
         self._traffic.stop()
         for writer in self._writers:
-            writer.join(storm_load.TIMEOUT_S)
+            if writer.is_alive():
+                writer.join(storm_load.TIMEOUT_S)
         if self._reader is not None:
             self._reader.kill()
             self._reader.wait()
@@ -114,7 +117,8 @@ class Storm:
         """Show what led to a failure; pytest prints it."""
         print(f"killed {dict(self.killed)}, in this order: {', '.join(self.done)}")  # noqa: T201 - captured
         for log in (self._log, *(self._pair.embedded.directory / f"{name}.log" for name in NODES)):
-            print(f"{log}:", *log.read_text().splitlines()[-20:], sep="\n")  # noqa: T201 - captured
+            if log.exists():
+                print(f"{log}:", *log.read_text().splitlines()[-20:], sep="\n")  # noqa: T201 - captured
 
     def round(self) -> Iterator[str]:
         """Kill each way once, in some order, and yield its name behind it."""

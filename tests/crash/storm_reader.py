@@ -18,8 +18,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-import pyarrow as pa
-
 from replicator.change import Change, Op
 from replicator.errors import HadrianError, TimelineForked
 from replicator.feed.reader import start
@@ -30,7 +28,8 @@ from replicator.postgres import spare
 from replicator.postgres.connection import Server
 
 FORKED = "forked"  # what is said on standard error each time
-_GROUP = 200  # rows: a large transaction is cut through
+_GROUP = 25  # rows: wherever it ends, mostly inside a transaction, the reader goes on after a kill
+_IDLE_S = 0.2
 _SPARES_S = 1.0
 _PIECE = 4096
 _TAIL = 200 * _GROUP  # bytes: more than a group has
@@ -122,21 +121,24 @@ class Reading:
         self._spares = spares
         self._slot = slot
         self._spares_at = 0.0
+        self._held: list[tuple[Change, int | None]] = []
 
     def follow(self) -> NoReturn:
         """Read, write, confirm, without an end. Raises: as `Feed.read`."""
         while True:
-            batch = self._feed.read(0.5)
+            batch = self._feed.read(_IDLE_S)
             if batch is None:
+                self._write(len(self._held))
                 self._output.append((), self._feed.cursor())
             else:
-                self._take(batch)
+                self._held += zip(self._feed.changes(batch), batch.column("_xid").to_pylist(), strict=True)
+                while len(self._held) >= _GROUP:
+                    self._write(_GROUP)
             self._confirm()
 
-    def _take(self, batch: pa.RecordBatch) -> None:
-        changes = list(zip(self._feed.changes(batch), batch.column("_xid").to_pylist(), strict=True))
-        for at in range(0, len(changes), _GROUP):
-            group = changes[at : at + _GROUP]
+    def _write(self, count: int) -> None:
+        group, self._held = self._held[:count], self._held[count:]
+        if group:
             self._output.append([_row(*one) for one in group], group[-1][0].after)
 
     def _confirm(self) -> None:

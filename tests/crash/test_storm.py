@@ -16,6 +16,7 @@ _SEED = int(os.environ.get("HADRIAN_CHAOS_SEED", "20261124"))
 def _storm(folder: Path, kills: int, *, every: int) -> Storm:
     """Go on with rounds until there were so many kills, and check the output behind every so many ways."""
     with fresh_pair(SETTINGS) as pair, Storm(pair, folder, _SEED) as storm:
+        storm.begin()
         while storm.kills < kills:
             for number, way in enumerate(storm.round(), 1):
                 if number % every == 0:
