@@ -6,7 +6,7 @@ together: it waits for nothing. The two take turns; medians are compared. The re
 and no Arrow, so its figure is the better for it.
 
     pip install 'hadrian-wal[embedded,feed]'
-    python benchmarks/feed.py --json feed.json
+    python benchmarks/decoding.py --json decoding.json
 """
 
 from __future__ import annotations

@@ -74,8 +74,9 @@ def take_turns(turns: dict[str, Turn], repeats: int) -> tuple[dict[str, float], 
     """Return each reader's median of rows a second, and why some cannot run."""
     rates: dict[str, list[float]] = {name: [] for name in turns}
     reasons: dict[str, str] = {}
-    for _ in range(repeats):
-        for name, turn in turns.items():
+    for number in range(repeats):
+        # There and back, so that nobody always follows the same one.
+        for name, turn in list(turns.items())[:: -1 if number % 2 else 1]:
             if name not in reasons:
                 try:
                     rows, seconds = turn()
