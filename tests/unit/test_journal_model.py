@@ -19,7 +19,6 @@ from replicator.journal import START, Seal
 from replicator.position import Cursor, Lsn, TimelineHistory
 
 KEYS = 3
-STEPS = ("go", "go", "go", "read", "commit", "kill")
 
 
 class Killed(BaseException):
@@ -188,17 +187,27 @@ class Feeding(RuleBasedStateMachine):
         """Be an engine that names transactions, or one that does not."""
         self.world.by_transaction = by_transaction
 
-    @rule()
-    def begin(self) -> None:
-        """Begin a transaction."""
-        self.open[next(self.xids)] = []
+    @rule(
+        keys=st.lists(st.integers(0, KEYS - 1), min_size=1, max_size=4),
+        fate=st.sampled_from(["commit", "commit", "commit", "stay open", "roll back"]),
+    )
+    def transact(self, keys: list[int], fate: str) -> None:
+        """Begin a transaction with some writes, and perhaps end it."""
+        xid = next(self.xids)
+        self.open[xid] = []
+        for key in keys:
+            self.write_next(xid, key)
+        if fate != "stay open":
+            self.end(xid, commits=fate == "commit")
 
     @rule(which=st.integers(0, 9), key=st.integers(0, KEYS - 1))
     def write(self, which: int, key: int) -> None:
-        """Write the next version of a key that no other transaction holds."""
-        if not self.open:
-            return
-        xid = sorted(self.open)[which % len(self.open)]
+        """Go on with a transaction."""
+        if self.open:
+            self.write_next(sorted(self.open)[which % len(self.open)], key)
+
+    def write_next(self, xid: int, key: int) -> None:
+        """Write the next version of a key, if no other transaction holds it."""
         if any(entry.key == key for other, own in self.open.items() if other != xid for entry in own):
             return
         version = 1 + max([self.versions[key], *(entry.version for entry in self.open[xid] if entry.key == key)])
@@ -207,36 +216,34 @@ class Feeding(RuleBasedStateMachine):
         self.open[xid].append(entry)
         self.world.entries[next(self.numbers)] = entry
 
-    @rule(which=st.integers(0, 9))
-    def commit(self, which: int) -> None:
-        """Commit a transaction."""
+    @rule(which=st.integers(0, 9), commits=st.booleans())
+    def end_one(self, which: int, *, commits: bool) -> None:
+        """Commit or roll back one that is open."""
         if self.open:
-            xid = sorted(self.open)[which % len(self.open)]
-            for entry in self.open.pop(xid):
-                self.versions[entry.key] = entry.version
-            self.world.committed.add(xid)
+            self.end(sorted(self.open)[which % len(self.open)], commits=commits)
 
-    @rule(which=st.integers(0, 9))
-    def roll_back(self, which: int) -> None:
-        """Roll a transaction back: its entries were never there."""
-        if self.open:
-            xid = sorted(self.open)[which % len(self.open)]
-            del self.open[xid]
+    def end(self, xid: int, *, commits: bool) -> None:
+        """Commit a transaction, or let its entries never have been."""
+        own = self.open.pop(xid)
+        if commits:
+            self.versions.update({entry.key: entry.version - self.versions[entry.key] for entry in own})
+            self.world.committed.add(xid)
+        else:
             self.world.entries = {n: entry for n, entry in self.world.entries.items() if entry.xid != xid}
 
-    @rule(steps=st.lists(st.sampled_from(STEPS), max_size=12))
-    def sealer_runs(self, steps: list[str]) -> None:
-        """Seal, while others go on between any two statements and the process may end at any."""
-        left = iter(steps)
+    @rule(kill_at=st.integers(0, 19), commit_at=st.integers(0, 9), reads=st.booleans())
+    def sealer_runs(self, kill_at: int, commit_at: int, *, reads: bool) -> None:
+        """Seal, while others go on between any two statements; the process may end at any."""
+        places = itertools.count(1)
 
         def step() -> None:
-            match next(left, "go"):
-                case "read":
-                    self.read()
-                case "commit":
-                    self.commit(0)
-                case "kill":
-                    raise Killed
+            place = next(places)
+            if place == commit_at:
+                self.end_one(0, commits=True)
+            if reads:
+                self.read()
+            if place == kill_at:
+                raise Killed
 
         self.world.step = step
         with contextlib.suppress(Killed):
@@ -247,9 +254,20 @@ class Feeding(RuleBasedStateMachine):
     def read(self) -> None:
         """Read what is there."""
         while (batch := self.source.read(0)) is not None:
-            for row in batch.to_pylist():
-                self.deliver(row["xid"], row["key"], row["version"])
-                self.cursor = Cursor(Lsn(row["_lsn"]), row["_seq"])
+            self.take(batch)
+
+    @rule()
+    def read_some(self) -> None:
+        """Read a part of it."""
+        batch = self.source.read(0)
+        if batch is not None:
+            self.take(batch)
+
+    def take(self, batch: pa.RecordBatch) -> None:
+        """Check each row, and move on behind it."""
+        for row in batch.to_pylist():
+            self.deliver(row["xid"], row["key"], row["version"])
+            self.cursor = Cursor(Lsn(row["_lsn"]), row["_seq"])
 
     def deliver(self, xid: int, key: int, version: int) -> None:
         """Check a row against all that came before it."""
@@ -282,14 +300,14 @@ class Feeding(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Once all is committed, sealed and read, all was delivered."""
         while self.open:
-            self.commit(0)
+            self.end_one(0, commits=True)
         while seal(self.sealer):
             pass
         self.read()
         assert Counter(key for _, key, _ in self.delivered) == +self.versions
 
 
-Feeding.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Feeding.TestCase.settings = settings(max_examples=300, stateful_step_count=50, deadline=None)
 
 
 class TestFeeding(Feeding.TestCase):
