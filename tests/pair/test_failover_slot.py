@@ -20,27 +20,13 @@ from replicator.postgres.embedded import NodeName
 from replicator.postgres.topology import wait_until
 from tests.fixtures.command import complaint, hadrian
 from tests.fixtures.pair import fresh_pair
+from tests.fixtures.settings import configure, configured
 from tests.fixtures.site import TIMEOUT_S, Site, read_of
 
 _COPYING: dict[NodeName, dict[str, str]] = {
     "a": {"synchronized_standby_slots": "hadrian_pair"},
     "b": {"sync_replication_slots": "on"},
 }
-_SETTING = "select setting from pg_settings where name = '{}'"
-
-
-def configure(site: Site, node: NodeName, settings: dict[str, str]) -> None:
-    """Change settings of a node and wait until new sessions have them."""
-    for setting, value in settings.items():
-        quoted = value.replace("'", "''")
-        site.run(f"alter system set {setting} = '{quoted}'", node)
-    site.run("select pg_reload_conf()", node)
-    for setting, value in settings.items():
-        wait_until(
-            lambda setting=setting, value=value: site.run(_SETTING.format(setting), node) == [(value,)],
-            f"{setting} to be {value}",
-            timeout_s=TIMEOUT_S,
-        )
 
 
 @contextlib.contextmanager
@@ -119,15 +105,10 @@ def test_each_setting_that_copying_needs_is_asked_for(
 ) -> None:
     """Where one is missing, the message says which and the hint what to set; no password is in either."""
     site = shared_copying
-    before = {name: str(site.run(_SETTING.format(name), node)[0][0]) for name in broken}
     a, b = site.nodes["a"], site.nodes["b"]
     failover_slot.check_copied(a, b)
-    configure(site, node, broken)
-    try:
-        with pytest.raises(NotConfigured) as raised:
-            failover_slot.check_copied(a, b)
-    finally:
-        configure(site, node, before)
+    with configured(site, node, broken), pytest.raises(NotConfigured) as raised:
+        failover_slot.check_copied(a, b)
     assert says in str(raised.value)
     assert remedy in raised.value.hint
     assert "s3cret" not in str(raised.value) + raised.value.hint
@@ -243,10 +224,7 @@ def test_status_tells_which_standby_the_rows_wait_for(shared_copying: Site) -> N
     site.table("waiting", rows=1)
     slot = create(site, "waiting").feed.slot
     site.run("select pg_create_physical_replication_slot('unused', true)")
-    configure(site, "a", {"synchronized_standby_slots": "hadrian_pair, unused"})
-    try:
+    with configured(site, "a", {"synchronized_standby_slots": "hadrian_pair, unused"}):
         said = [one.message for one in of_nodes([site.nodes["a"]], "waiting").concerns]
-    finally:
-        configure(site, "a", _COPYING["a"])
-        site.run("select pg_drop_replication_slot('unused')")
+    site.run("select pg_drop_replication_slot('unused')")
     assert any(f"slot {slot} on {site.nodes['a'].where} gives no rows until" in one and "unused" in one for one in said)

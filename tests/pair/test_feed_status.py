@@ -12,12 +12,13 @@ from replicator.errors import BadInput, FeedBroken, NodeUnreachable
 from replicator.feed.status import Status, of_nodes
 from replicator.position import Cursor, Lsn
 from replicator.postgres import slot as slots
-from replicator.postgres import slot_state
+from replicator.postgres import slot_state, spare
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.topology import wait_until
 from replicator.store import checkpoints
 from replicator.store.writer import publish
 from tests.fixtures.pair import fresh_pair
+from tests.fixtures.settings import configured
 from tests.fixtures.site import TIMEOUT_S, Site, next_of, read_of
 
 _SEGMENT = 16 << 20
@@ -186,7 +187,12 @@ def test_an_invalidated_slot_beside_a_spare_that_keeps_the_rows_costs_nothing(cr
     assert f"nothing is lost, {cramped.nodes['a'].where} keeps what follows" in concern.message
     assert f"go on from {cramped.nodes['a'].where} at the same cursor" in concern.remedy
     assert "hadrian feed spare spared" in concern.remedy
-    slots.drop(cramped.nodes["a"], definition.slot)
+    begins = spare.add(cramped.nodes["b"], definition.slot, cramped.nodes["a"])
+    found = _status(cramped, "spared")
+    assert [slot.service for slot in found.slots] == ["ready", f"from {begins} on"]
+    assert found.concerns == ()
+    for node in cramped.nodes.values():
+        slots.drop(node, definition.slot)
 
 
 def test_a_feed_whose_slot_is_nowhere_is_told(site: Site) -> None:
@@ -203,6 +209,49 @@ def test_a_feed_whose_slot_is_nowhere_is_told(site: Site) -> None:
         assert "s3cret" not in concern.message
         with pytest.raises(NodeUnreachable):
             of_nodes([silent])
+
+
+def test_a_feed_whose_slots_all_begin_too_late_is_told(site: Site) -> None:
+    """A spare that was made after the run's checkpoint cannot give what follows it, and says from where it could."""
+    site.table("belated", rows=1)
+    definition = site.create("belated")
+    step_journal.open_run(site.nodes["a"], "early", "belated", "recipe")
+    site.insert("belated", [2])
+    site.catch_up()
+    begins = spare.add(site.nodes["a"], definition.slot, site.nodes["a"])
+    found = _status(site, "belated")
+    assert [slot.service for slot in found.slots] == [f"from {begins} on", "ready"]
+    assert found.concerns == ()
+    slots.drop(site.nodes["b"], definition.slot)
+    (concern,) = _status(site, "belated").concerns
+    assert f"every slot {definition.slot} begins too late" in concern.message
+    assert "the start (run early) is lost" in concern.message
+    assert "hadrian feed create belated" in concern.remedy
+
+
+def test_a_slot_on_a_standby_that_sends_no_feedback_is_in_danger(site: Site) -> None:
+    """Vacuum on the primary may take rows that decoding there needs; the setting is named, and no other node blamed."""
+    site.table("exposed", rows=1)
+    definition = site.create("exposed")
+    with configured(site, "b", {"hot_standby_feedback": "off"}):
+        (concern,) = _status(site, "exposed").concerns
+    where = site.nodes["b"].where
+    assert f"slot {definition.slot} on {where}: hot_standby_feedback is off there, so vacuum" in concern.message
+    assert "set hot_standby_feedback = on" in concern.remedy
+    assert _status(site, "exposed").concerns == ()
+
+
+def test_a_slot_that_rests_too_long_is_told_before_its_node_gives_it_up(site: Site) -> None:
+    """Where the node has idle_replication_slot_timeout, four fifths of it is the limit; a longer one is no concern."""
+    site.table("resting", rows=1)
+    definition = site.create("resting")
+    with configured(site, "b", {"idle_replication_slot_timeout": "86400"}):
+        assert _status(site, "resting").concerns == ()
+    with configured(site, "b", {"idle_replication_slot_timeout": "2"}):
+        wait_until(lambda: _status(site, "resting").concerns != (), "the warning", timeout_s=TIMEOUT_S)
+        (concern,) = _status(site, "resting").concerns
+    assert f"slot {definition.slot} on {site.nodes['b'].where} has not moved for" in concern.message
+    assert "idle_replication_slot_timeout" in concern.remedy
 
 
 def test_every_feed_is_shown_unless_one_is_named(site: Site) -> None:
