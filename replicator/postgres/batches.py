@@ -73,8 +73,8 @@ class Shape:
         return tuple(codec(oid, modifier, self.catalog) for _, oid, modifier in self.columns)
 
     @cached_property
-    def schema(self) -> pa.Schema:
-        """The batches' schema. Raises: TableUnfit if a column has the name of one of ours."""
+    def row_schema(self) -> pa.Schema:
+        """The table's columns alone. Raises: TableUnfit if one has the name of a column that every batch has."""
         taken = {field.name for field in CHANGE_FIELDS}
         fields = []
         for (name, _, _), reads in zip(self.columns, self.codecs, strict=True):
@@ -84,7 +84,12 @@ class Shape:
                     hint=f"run: alter table {self.table} rename column {name} to ...",
                 )
             fields.append(reads.field(name))
-        return pa.schema([*fields, *CHANGE_FIELDS], metadata={"table": self.table})
+        return pa.schema(fields, metadata={"table": self.table})
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The batches' schema."""
+        return pa.schema([*self.row_schema, *CHANGE_FIELDS], metadata=self.row_schema.metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +312,7 @@ def _shape(message: bytes, catalog: Catalog) -> Shape:
 def _batch(joined: Joined, rows: _Rows, shape: Shape) -> pa.RecordBatch:
     schema = shape.schema
     cells = _cells(joined, rows.index, shape)
-    columns = [_column(joined, *pair, shape) for pair in zip(cells, shape.columns, shape.codecs, strict=True)]
+    columns = [column_values(joined, *pair, shape) for pair in zip(cells, shape.columns, shape.codecs, strict=True)]
     ops = pa.DictionaryArray.from_arrays(pa.array(_OP_OF_KIND[joined.kinds[rows.index]]), OP_NAMES)
     instants = pa.array(rows.commit_time).view(_COMMIT_TIME)
     arrays = [*columns, ops, pa.array(rows.lsn), pa.array(rows.seq), pa.array(rows.xid), instants]
@@ -379,7 +384,12 @@ def _spread(cells: Cells, places: Places, starts: Places) -> Cells:
     return Cells(kinds, spread, lengths)
 
 
-def _column(joined: Joined, cells: Cells, column: tuple[str, int, int], reads: Codec, shape: Shape) -> pa.Array:
+def column_values(joined: Joined, cells: Cells, column: tuple[str, int, int], reads: Codec, shape: Shape) -> pa.Array:
+    """Return a column's values as Arrow's.
+
+    Raises:
+        TableUnfit: Arrow cannot hold one of them.
+    """
     array = cells.values(joined)
     is_binary = cells.kinds == BINARY
     if not is_binary.any():
