@@ -188,15 +188,11 @@ def _service(state: SlotState, start: Lsn) -> str | None:
         return "once promoted" if state.finished else "not copied yet"
     if state.active:
         return "reading"
-    return "ready" if _keeps(state, start) else f"from {state.confirmed} on"
-
-
-def _keeps(state: SlotState, start: Lsn) -> bool:
-    return state.readable and state.confirmed is not None and state.confirmed <= start
+    return "ready" if state.keeps(start) else f"from {state.confirmed} on"
 
 
 def _concerns(feed: Definition, slots: Sequence[FeedSlot], needs: _Needs, *, all_seen: bool) -> Iterator[Concern]:
-    keeping = [slot.state for slot in slots if _keeps(slot.state, needs.start)]
+    keeping = [slot.state for slot in slots if slot.state.keeps(needs.start)]
     again = (
         f"hadrian feed drop {feed.name} --with-runs, then hadrian feed create {feed.name} "
         f"--publication {feed.publication}, and a new run"

@@ -60,14 +60,13 @@ class SlotState:
     awaited: tuple[str, ...]
 
     @property
-    def usable(self) -> bool:
-        """Whether it is there and has the log it needs."""
-        return self.present and self.invalidation is None
-
-    @property
     def readable(self) -> bool:
         """Whether it can be read here and now, if nobody else does."""
-        return self.usable and not self.copied
+        return self.present and self.invalidation is None and not self.copied
+
+    def keeps(self, start: Lsn) -> bool:
+        """Return whether it can be read, and has every row behind `start`."""
+        return self.readable and self.confirmed is not None and self.confirmed <= start
 
     def check_readable(self) -> None:
         """Check that it is there, can be read, and that nobody reads it.
@@ -86,7 +85,7 @@ class SlotState:
             FeedBroken: as `check_readable`, or rows behind the cursor are forgotten.
         """
         self._check_there()
-        if self.confirmed is None or self.confirmed > after.lsn:
+        if not self.keeps(after.lsn):
             raise FeedBroken(f"{self.node}: slot {self.slot} keeps rows from {self.confirmed} on, wanted from {after}")
 
     def _check_there(self) -> None:

@@ -205,8 +205,7 @@ def keeps(server: Server, slot: str, start: Lsn) -> bool:
 
     A standby's copy of a failover slot is none: it can be read once the node is promoted.
     """
-    state = slot_state.look(server, slot)
-    return state.readable and state.confirmed is not None and state.confirmed <= start
+    return slot_state.look(server, slot).keeps(start)
 
 
 def advance(server: Server, slot: str, cursor: Cursor, committed: Cursor) -> bool:
