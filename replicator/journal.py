@@ -116,8 +116,8 @@ class Journal(Protocol):
         """Return the forks that led to this node's timeline, counted in seals."""
         ...
 
-    def is_primary(self) -> bool:
-        """Whether the node takes writes."""
+    def writes_on(self) -> int | None:
+        """Return the timeline that the node writes, None if it is a standby."""
         ...
 
     def confirmed(self) -> int:

@@ -8,12 +8,13 @@ and its record exist together; what is killed before leaves a journal that grows
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from replicator import engines, journal, kept_snapshot
 from replicator.errors import AlreadyThere, BadInput, HadrianError
 from replicator.feed import definition as definitions
 from replicator.feed.definition import Definition
+from replicator.feed.journal import seal, writable
 from replicator.store.manifest import Blob
 from replicator.store.writer import Writer, publish
 
@@ -39,7 +40,7 @@ def create(name: str, table: str, *, primary_url: str, progress: Callable[[int],
         contextlib.closing(engines.database(primary_url)) as primary,
         contextlib.closing(engines.journal(primary_url, name)) as entries,
     ):
-        if not entries.is_primary():
+        if entries.writes_on() is None:
             raise BadInput(f"{entries.where} is a standby", hint="give the primary's URL")
         if definitions.find(primary, name) is not None:
             raise AlreadyThere(f"{primary.where} has a feed {name} already", hint="choose another name")
@@ -63,3 +64,14 @@ def create(name: str, table: str, *, primary_url: str, progress: Callable[[int],
             definitions.record(primary, transaction, made)
             entries.record(transaction, fed)
     return made
+
+
+@contextlib.contextmanager
+def sealer(name: str, *, node_urls: Sequence[str]) -> Iterator[Callable[[], int]]:
+    """Give a function that seals once, on whichever node takes writes, and returns how many rows it sealed.
+
+    Raises: as `feed.journal.seal` and `feed.journal.writable`, by the function.
+    """
+    with contextlib.ExitStack() as stack:
+        journals = [stack.enter_context(contextlib.closing(engines.journal(url, name))) for url in node_urls]
+        yield lambda: seal(writable(journals))

@@ -8,6 +8,7 @@ from cli import render
 from cli.commands.feed_create import create
 from cli.commands.feed_drop import drop
 from cli.commands.feed_read import read
+from cli.commands.feed_seal import seal
 from cli.commands.feed_spare import spare
 from cli.commands.feed_status import status
 from cli.options import Output, examples, format_option, primary_option
@@ -20,7 +21,7 @@ def command() -> None:
     """Create, watch, read and drop feeds: named streams of committed rows."""
 
 
-for _command in (create, status, read, spare, drop):
+for _command in (create, status, read, seal, spare, drop):
     command.add_command(_command)
 
 
@@ -36,5 +37,5 @@ def list_feeds(primary: str, output: Output) -> None:
     if output == "json":
         render.as_json({"feeds": found})
     else:
-        columns = ("name", "publication", "slot", "start", "timeline")
+        columns = ("name", "source", "publication", "slot", "start", "timeline")
         render.table("", columns, ([getattr(feed, column) for column in columns] for feed in found))

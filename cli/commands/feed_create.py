@@ -45,10 +45,19 @@ class _Spares(click.ParamType):  # type: ignore[type-arg] # not generic before c
         "  --node postgresql://a/db --spare all",
         "hadrian feed create docs --publication docs --primary postgresql://a/db --standby postgresql://b/db \\",
         "  --failover",
+        "hadrian feed create docs --source journal --table public.docs --primary postgresql://a/db",
     )
 )
 @click.argument("name")
-@click.option("--publication", required=True, help="It says which rows of which one table.")
+@click.option("--publication", help="It says which rows of which one table.")
+@click.option(
+    "--source",
+    type=click.Choice(["wal", "journal"]),
+    default="wal",
+    show_default=True,
+    help="Read the log, or a journal that triggers fill, for where nobody may decode the log.",
+)
+@click.option("--table", metavar="SCHEMA.TABLE", help="What a journal is of, instead of a publication.")
 @primary_option
 @url_option("--standby", "HADRIAN_STANDBY", "The standby to read from, if there is one.", required=False)
 @click.option("--failover", is_flag=True, help="Make a slot of the primary that the standby copies (PostgreSQL 17+).")
@@ -65,7 +74,9 @@ class _Spares(click.ParamType):  # type: ignore[type-arg] # not generic before c
 @format_option
 def create(
     name: str,
-    publication: str,
+    publication: str | None,
+    source: str,
+    table: str | None,
     primary: str,
     standby: str | None,
     failover: bool,
@@ -82,13 +93,23 @@ def create(
 
     Nothing copies a slot that lives on a standby. A spare slot on another node lets reading go on from there when
     the node that is read is lost. It keeps the log there as the feed's own slot does, until the feed is dropped.
+
+    With --source journal there is no slot: each statement that changes the table is written to a journal too, by
+    triggers, which are made once open writers have ended. hadrian feed seal hands the journal's rows to readers.
     """
+    if source == "journal":
+        if table is None or publication is not None or standby is not None or failover or nodes or spares != 0:
+            raise BadInput("a journal has no publication and no slot", hint="give --table and --primary, no more")
+        _create_journal(name, table, primary, output)
+        return
+    if publication is None or table is not None:
+        raise BadInput("the log is read through a publication", hint="give --publication, or add --source journal")
     from replicator import handover
 
     with progress.progress("snapshot", None) as advance:
         made = handover.create(
             name, publication, primary_url=primary, standby_url=standby, failover=failover, node_urls=nodes,
-            spares=spares, progress=lambda rows: advance(note=f"{rows:,} rows"),
+            spares=spares, progress=lambda blocks, total, rows: advance(blocks, f"{rows:,} rows", total),
         )  # fmt: skip
     feed = made.feed
     if output == "json":
@@ -101,3 +122,17 @@ def create(
         render.line(f"  {reason}")
     for where in made.spares:
         render.line(f"spare slot on {where}")
+
+
+def _create_journal(name: str, table: str, primary: str, output: Output) -> None:
+    from replicator import journal_feed
+
+    with progress.progress("snapshot", None) as advance:
+        feed = journal_feed.create(
+            name, table, primary_url=primary, progress=lambda rows: advance(note=f"{rows:,} rows")
+        )
+    if output == "json":
+        render.as_json(feed)
+        return
+    render.line(f"feed {feed.name} reads a journal of {feed.publication}")
+    render.line(f"its rows come once they are sealed: hadrian feed seal {feed.name} --node URL --every 1")

@@ -230,10 +230,10 @@ class Db2Journal:
             raise self._absent()
         return journal.history((row.timeline, row.number) for row in rows)
 
-    def is_primary(self) -> bool:
-        """Whether the node takes writes."""
+    def writes_on(self) -> int | None:
+        """Return 1, as no node tells its timeline, or None if it is a standby."""
         with self._server.connect() as connection:
-            return _hadr(connection)[0] != "STANDBY"
+            return None if _hadr(connection)[0] == "STANDBY" else 1
 
     def confirmed(self) -> int:
         """Return the number up to which batches are consumed for good."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
 
-from replicator.errors import FeedBroken, TimelineForked
+from replicator.errors import FeedBroken, NodeLost, NodeUnreachable, TimelineForked
 from replicator.journal import Journal
 from replicator.position import Cursor, Lsn, TimelineHistory
 
@@ -37,6 +37,29 @@ def seal(journal: Journal) -> int:
             transaction.seal(number, rows)
         transaction.prune()
     return rows
+
+
+def writable(journals: Sequence[Journal]) -> Journal:
+    """Return the journal on the node that takes writes: of several that do, that of the newest timeline.
+
+    Raises:
+        NodeUnreachable: there is none that answers.
+    """
+    found: list[tuple[int, Journal]] = []
+    for journal in journals:
+        try:
+            timeline = journal.writes_on()
+        except (NodeLost, NodeUnreachable):
+            journal.close()
+            continue
+        if timeline is not None:
+            found.append((timeline, journal))
+    if not found:
+        raise NodeUnreachable(
+            f"none of {', '.join(journal.where for journal in journals)} answers and takes writes",
+            hint="promote a standby, or name the primary too",
+        )
+    return max(found, key=lambda pair: pair[0])[1]
 
 
 class JournalSource:
@@ -91,7 +114,7 @@ class JournalSource:
         self._journal.history().check(self._after)
         if self._after.lsn < newest or self._after.position == (newest, 0):
             return True
-        if self._journal.is_primary():
+        if self._journal.writes_on() is not None:
             raise TimelineForked(
                 f"{self._journal.where}: cursor {self._after} has seen more than batch {newest}, the last that was "
                 "made here: the others died with the node that made them",

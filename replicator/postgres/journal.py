@@ -30,7 +30,7 @@ from psycopg.postgres import types as builtin
 from sqlalchemy import Connection, Row, TextClause
 
 from replicator import journal, sql
-from replicator.errors import BadInput, TableUnfit
+from replicator.errors import BadInput, NodeLost, TableUnfit
 from replicator.journal import ENTRY_COLUMNS, RESERVED, OpenSnapshot, Seal
 from replicator.position import TimelineHistory
 from replicator.postgres.arrow_types import Codec, codec
@@ -140,8 +140,9 @@ class PostgresJournal:
 
         Raises: NodeLost, NodeUnreachable, TableUnfit.
         """
-        with self._server.connect() as connection:
-            timeline = connection.execute(sql.load("postgres/topology/node")).one().timeline
+        timeline = self.writes_on()
+        if timeline is None:
+            raise NodeLost(f"{self.where} became a standby")
         with self._server.connect() as connection:
             connection = connection.execution_options(isolation_level="REPEATABLE READ")  # noqa: PLW2901 - the same
             with connection.begin():
@@ -215,10 +216,11 @@ class PostgresJournal:
             raise self._absent()
         return journal.history((row.timeline, row.number) for row in rows)
 
-    def is_primary(self) -> bool:
-        """Whether the node takes writes."""
+    def writes_on(self) -> int | None:
+        """Return the timeline that the node writes, None if it is a standby."""
         with self._server.connect() as connection:
-            return not connection.execute(sql.load("postgres/topology/node")).one().in_recovery
+            timeline: int | None = connection.execute(sql.load("postgres/topology/node")).one().timeline
+        return timeline
 
     def confirmed(self) -> int:
         """Return the number up to which batches are consumed for good."""

@@ -150,9 +150,8 @@ class ModelJournal:
         """There is one timeline."""
         return TimelineHistory(1)
 
-    def is_primary(self) -> bool:
-        """Never: a cursor that is ahead waits."""
-        return False
+    def writes_on(self) -> None:
+        """Be a standby: a cursor that is ahead waits."""
 
     def confirmed(self) -> int:
         """Return what was confirmed."""
