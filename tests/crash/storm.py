@@ -233,8 +233,7 @@ class Storm:
         with self._perhaps_without_reader():
             self._kill(self._primary)
             self._pair.embedded.start([self._standby])
-            if self._draw.randrange(2):
-                self._leave_alone()
+            self._leave_alone()
             self._promote()
         self._await(lambda: self.forks > forks, "the reader to notice the fork")
 
@@ -256,16 +255,16 @@ class Storm:
         self._await(ready, "the standby's slot to be of use")
 
     def _leave_alone(self) -> None:
-        """Leave the standby the only node for a while, or until the reader confirms there what it never had."""
+        """Leave the reader alone with the standby for a while, or until it confirms there what that never had."""
         standby = self._nodes[self._standby]
 
         def confirmed() -> bool:
             with standby.connect() as connection:
                 return bool(connection.exec_driver_sql(_CONFIRMED).all())
 
-        self.done.append("left alone")
-        with contextlib.suppress(NodeLost):
-            topology.wait_until(confirmed, "the reader to come to the standby", timeout_s=_ALONE_S)
+        if self._reader is not None and self._reader.poll() is None:
+            with contextlib.suppress(NodeLost):
+                topology.wait_until(confirmed, "the reader to come to the standby", timeout_s=_ALONE_S)
 
     def _await(self, condition: Callable[[], bool], what: str) -> None:
         def holds() -> bool:
