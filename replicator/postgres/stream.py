@@ -21,7 +21,7 @@ import contextlib
 import copy
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 import psycopg
@@ -43,6 +43,7 @@ from replicator.postgres.receiver import HEADER_BYTES, Receiver
 from replicator.postgres.streamed import Streamed
 from replicator.postgres.type_catalog import TypeCatalog
 
+_BEGIN_AGAIN_S = 1.0
 _BINARY_AND_PIECES = 140000
 _PROTOCOLS = ((160000, 4), (150000, 3), (_BINARY_AND_PIECES, 2))  # from which version on
 
@@ -67,10 +68,13 @@ class Stream:
 
     def __init__(self, server: Server, slot: str, publication: str, after: Cursor, *, aside: bool = False) -> None:
         self._server = server
+        self._slot = slot
         self._publication = publication
+        self._aside = aside
         self._behind = after
         self._batches: collections.deque[pa.RecordBatch] = collections.deque()
         self._failed: HadrianError | None = None
+        self._told_reached = after.lsn
         self._asking = threading.Lock()
         self._catalog = TypeCatalog(server)
         with contextlib.ExitStack() as undo:
@@ -79,49 +83,58 @@ class Stream:
             self._history = topology.history_through(self._identity, server.where, TimelineHistory(1))
             self._history.check(after)
             slots.published_table(server, publication)  # the server passes over rows of one that is not there
-            self._confirmed = self._kept_from(slot)
-            self._pgconn = server.replication()
+            self._confirmed = self._kept_from()
+            self._start(text=False)
             undo.callback(self._pgconn.finish)
-            self._slot = slots.copy_for_session(self._pgconn, slot, server.where) if aside else slot
-            self._start(binary=self._is_binary_read())
             # Again, now that nobody else can move it: the server would start further on and say nothing.
-            self._confirmed = self._kept_from(slot)
+            self._confirmed = self._kept_from()
             undo.pop_all()
         self._receive()
 
-    def _kept_from(self, slot: str) -> Lsn:
-        state = slot_state.look(self._server, slot)
+    def _kept_from(self) -> Lsn:
+        state = slot_state.look(self._server, self._slot)
         if not state.present or state.confirmed is None:
-            raise FeedBroken(f"{state.node} has no slot {slot}", hint="read from the node that has it")
+            raise FeedBroken(f"{state.node} has no slot {self._slot}", hint="read from the node that has it")
         state.check_valid()
         if self._behind.lsn < state.confirmed:
-            raise FeedBroken(f"{state.node}: slot {slot} keeps rows from {state.confirmed} on, not from {self._behind}")
+            raise FeedBroken(
+                f"{state.node}: slot {state.slot} keeps rows from {state.confirmed} on, wanted from {self._behind}"
+            )
         return state.confirmed
 
+    def _start(self, *, text: bool) -> None:
+        """Open a session and have the server send, values in text form if there is no other or it is asked for."""
+        self._pgconn = self._server.replication()
+        try:
+            where, version = self._server.where, self._pgconn.server_version
+            names = pgsql.Identifier(self._publication).as_string(None).replace("'", "''")  # no E'' in this grammar
+            options = {"publication_names": names, "proto_version": _protocol(version)}
+            if version >= _BINARY_AND_PIECES:
+                options |= {"streaming": "on", "binary": str(not text and self._is_binary_read()).lower()}
+            slot = slots.copy_for_session(self._pgconn, self._slot, where) if self._aside else self._slot
+            # Values come in the session's encoding. An SQL_ASCII database does not know what its text is in, so it
+            # would refuse what is not UTF-8 without a word on where it stands.
+            unknown = self._pgconn.parameter_status(b"server_encoding") == b"SQL_ASCII"
+            command(self._pgconn, b"SET client_encoding TO '%s'" % (b"SQL_ASCII" if unknown else b"UTF8"), where)
+            self._order(slot, options)
+        except BaseException:
+            self._pgconn.finish()
+            raise
+
+    def _order(self, slot: str, options: Mapping[str, str]) -> None:
+        listed = ", ".join(f"{name} '{value}'" for name, value in options.items())
+        name = pgsql.Identifier(slot).as_string(None)
+        text = f"START_REPLICATION SLOT {name} LOGICAL {self._behind.lsn} ({listed})"
+        result = self._pgconn.exec_(text.encode())
+        if result.status != pq.ExecStatus.COPY_BOTH:
+            raise from_driver(psycopg.errors.error_from_result(result), self._server.where)
+
     def _is_binary_read(self) -> bool:
-        if self._pgconn.server_version < _BINARY_AND_PIECES:
-            return False
+        """Whether every published column has a type that is read in binary form."""
         with self._server.connect() as connection:
             parameters = {"publication": self._publication}
             rows = connection.execute(sql.load("postgres/feed/published_types"), parameters).all()
         return all(codec(row.type, row.modifier, self._catalog).from_binary is not None for row in rows)
-
-    def _start(self, *, binary: bool) -> None:
-        where, version = self._server.where, self._pgconn.server_version
-        # Values come in the session's encoding. An SQL_ASCII database does not know what its text is in, so it would
-        # refuse what is not UTF-8 without a word on where it stands.
-        unknown = self._pgconn.parameter_status(b"server_encoding") == b"SQL_ASCII"
-        command(self._pgconn, b"SET client_encoding TO '%s'" % (b"SQL_ASCII" if unknown else b"UTF8"), where)
-        names = pgsql.Identifier(self._publication).as_string(None).replace("'", "''")  # no E'' in this grammar
-        options = {"publication_names": names, "proto_version": _protocol(version)}
-        if version >= _BINARY_AND_PIECES:
-            options |= {"streaming": "on", "binary": str(binary).lower()}
-        listed = ", ".join(f"{name} '{value}'" for name, value in options.items())
-        slot = pgsql.Identifier(self._slot).as_string(None)
-        text = f"START_REPLICATION SLOT {slot} LOGICAL {self._behind.lsn} ({listed})"
-        result = self._pgconn.exec_(text.encode())
-        if result.status != pq.ExecStatus.COPY_BOTH:
-            raise from_driver(psycopg.errors.error_from_result(result), where)
 
     def _receive(self) -> None:
         self._receiver = Receiver(self._pgconn, self._server.where, self._behind.lsn, self._confirmed)
@@ -152,9 +165,11 @@ class Stream:
         """Decode what comes next; return whether anything came in time."""
         portion = next(self._portions, None)
         if portion is None:
-            messages = self._receiver.take(max(0.0, deadline - time.monotonic()))
+            began_again = self._receiver.reached < self._told_reached
+            wait_s = deadline - time.monotonic() if not began_again else _BEGIN_AGAIN_S
+            messages = self._receiver.take(max(0.0, wait_s))
             if messages is None:
-                return False
+                return began_again
             self._portions = self._streamed.take(messages)
         else:
             try:
@@ -182,11 +197,12 @@ class Stream:
 
     def _start_again(self) -> None:
         """Have the server send in text form what lies behind the last row that was read."""
+        # Till the server is there again nothing may be told to be left before it, however long that takes.
+        self._told_reached = self._receiver.reached
         self._receiver.close()
         self._streamed.close()
-        if self._pgconn.transaction_status != pq.TransactionStatus.IDLE:
-            raise NodeLost(f"{self._server.where} did not end the stream in time")
-        self._start(binary=False)
+        self._pgconn.finish()  # a server does not start a second time in one session
+        self._start(text=True)
         self._receive()
 
     def _explained(self, error: HadrianError) -> HadrianError:
