@@ -34,8 +34,8 @@ from pathlib import Path
 import psycopg
 from feed_race.scene import Scene, build
 
-from replicator import Feed
 from replicator.batch import last_position
+from replicator.follow import Feed
 from replicator.position import Lsn
 
 _FOLDER = Path(__file__).parent / "feed_race"

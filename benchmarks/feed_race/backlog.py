@@ -19,7 +19,7 @@ Read = tuple[int, float]  # rows, and the seconds they took
 
 def hadrian(job: Job) -> Read:
     """Make Arrow record batches."""
-    from replicator import Feed
+    from replicator.follow import Feed
 
     began = time.perf_counter()
     with Feed("event", [job["url"]], aside=True) as feed:

@@ -22,7 +22,7 @@ _NUMBER = re.compile(rb"#(\d+)#")
 
 def hadrian(job: Job) -> Iterator[list[int]]:
     """Yield the numbers of each Arrow batch."""
-    from replicator import Feed
+    from replicator.follow import Feed
 
     with Feed("tick", [job["url"]], aside=True) as feed:
         while True:
