@@ -71,22 +71,26 @@ def definition(place: Place, request: pytest.FixtureRequest) -> Iterator[Definit
     slots.drop(place.site.nodes["b"], made.slot)
 
 
+def cursor_of(feed: OpenFeed) -> Cursor:
+    """Return the cursor behind what was read."""
+    assert isinstance(feed.source, Reader)
+    return feed.source.cursor()
+
+
 def pass_over(feed: OpenFeed, place: Place, slot: str, end: Lsn) -> Cursor:
     """Confirm the reader's cursor, as a consumer does that keeps it, until the slot has moved to `end`; return it."""
-    reader = feed.source
-    assert isinstance(reader, Reader)
 
     def has_moved() -> bool:
         # The primary writes such a list by itself, every 15 s: up to one of them a slot lets go of log.
         place.busy_run("select pg_log_standby_snapshot()")
         place.busy_run("insert into work values ('behind it')")
         assert feed.read(0.1) is None
-        reader.confirm(reader.cursor())
+        feed.confirm(cursor_of(feed))
         restart, confirmed = place.positions(slot)
         return min(restart, confirmed) >= end
 
     wait_until(has_moved, "the slot to move", timeout_s=TIMEOUT_S)
-    return reader.cursor()
+    return cursor_of(feed)
 
 
 def test_the_slot_of_an_idle_database_moves_while_another_writes(place: Place, definition: Definition) -> None:
@@ -120,11 +124,11 @@ def test_a_transaction_that_is_open_while_the_slot_moves_comes_whole(place: Plac
 
             def has_moved() -> bool:
                 assert feed.read(0.1) is None
-                feed.confirm(feed.source.cursor())
+                feed.confirm(cursor_of(feed))
                 return place.positions(definition.slot)[1] >= end
 
             wait_until(has_moved, "the slot to move", timeout_s=TIMEOUT_S)
-            cursor = feed.source.cursor()
+            cursor = cursor_of(feed)
         assert place.positions(definition.slot)[0] < began < cursor.lsn
         writer.execute(f"insert into {definition.name} (id) values (3)".encode())
     site.catch_up()
@@ -143,7 +147,7 @@ def test_the_slot_never_passes_a_transaction_that_the_cursor_cuts(place: Place, 
     assert cursor.seq == 2
     place.write()
     with site.open(definition, cursor) as feed:
-        feed.confirm(feed.source.cursor())
+        feed.confirm(cursor_of(feed))
         wait_until(
             lambda: place.positions(definition.slot)[1] == cursor.lsn, "the cursor to be confirmed", timeout_s=TIMEOUT_S
         )

@@ -11,7 +11,7 @@ from typing import NoReturn
 import psycopg
 import pytest
 
-from replicator.change import rows_digest
+from replicator.batch import rows_digest
 from replicator.errors import BadInput, FeedBroken, NotConfigured, TimelineForked
 from replicator.feed import definition as definitions
 from replicator.feed.definition import Definition
@@ -223,8 +223,8 @@ def test_an_interrupted_creation_leaves_no_spare(site: Site, interruption: type[
     name = f"cut_spare_{interruption.__name__.lower()}"
     site.table(name, rows=1)
 
-    def interrupt(rows: int) -> NoReturn:
-        raise interruption(rows)
+    def interrupt(*done: int) -> NoReturn:
+        raise interruption(done)
 
     a, b = site.nodes["a"], site.nodes["b"]
     with pytest.raises(interruption):
@@ -295,7 +295,7 @@ def test_the_command_makes_spares_and_names_them(site: Site) -> None:
         assert definition is not None
         assert spare.keeps(site.nodes["a"], definition.slot, definition.start)
         if name == "told_all":
-            assert done.stdout.splitlines()[1:] == [f"spare slot on {site.nodes['a'].where}"]
+            assert done.stdout.splitlines()[-1] == f"spare slot on {site.nodes['a'].where}"
         else:
             said = json.loads(done.stdout)
             assert (said["start"], said["spares"]) == (str(definition.start), [site.nodes["a"].where])
@@ -314,4 +314,4 @@ def test_the_command_makes_no_spare_unless_it_is_told_to(site: Site) -> None:
 def test_the_command_refuses_what_is_no_number_of_nodes(spares: str) -> None:
     """One line that says what may be written."""
     arguments = ("--publication", "p", "--primary", "postgresql://nowhere.invalid/db", f"--spare={spares}")
-    assert "write --spare all, none or a number" in complaint(hadrian("feed", "create", "f", *arguments))
+    assert "write --spare all, none, a number, or host:port" in complaint(hadrian("feed", "create", "f", *arguments))
