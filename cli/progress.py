@@ -11,11 +11,11 @@ from typing import Protocol
 class Advance(Protocol):
     """What `progress` gives: call it when some of the work is done."""
 
-    def __call__(self, n: float = 1, note: str = "") -> None:
-        """Add `n` to what is done; `note` stands beside the bar until another replaces it."""
+    def __call__(self, n: float = 1, note: str = "", total: float | None = None) -> None:
+        """Add `n` to what is done of `total`; `note` stands beside the bar until another replaces it."""
 
 
-def _silent(n: float = 1, note: str = "") -> None:
+def _silent(n: float = 1, note: str = "", total: float | None = None) -> None:
     """Take what `Advance` takes, and show nothing."""
 
 
@@ -31,19 +31,20 @@ def progress(description: str, total: float | None) -> Iterator[Advance]:
         yield _silent
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.fields[note]}", markup=False),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
         task = bar.add_task(description, total=total, note="")
 
-        def advance(n: float = 1, note: str = "") -> None:
-            bar.update(task, advance=n)
+        def advance(n: float = 1, note: str = "", total: float | None = None) -> None:
+            bar.update(task, advance=n, total=total)
             if note:
                 bar.update(task, note=note)
 

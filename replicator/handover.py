@@ -8,23 +8,28 @@ exist together; a hand-over that is interrupted leaves a slot that the next atte
 from __future__ import annotations
 
 import contextlib
-import itertools
-import json
-from collections.abc import Callable, Iterator, Sequence
+import queue
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
 
 from replicator.errors import AlreadyThere, BadInput
 from replicator.feed import definition as definitions
 from replicator.feed.definition import Definition
-from replicator.kept_snapshot import KIND
+from replicator.kept_snapshot import KIND, keep
 from replicator.postgres import placement, spare
 from replicator.postgres import slot as slots
 from replicator.postgres.adapter import PostgresDatabase
-from replicator.postgres.snapshot import open_snapshot
+from replicator.postgres.snapshot import Part, Snapshot, open_snapshot, read_part, session
 from replicator.store.manifest import Blob
 from replicator.store.writer import Writer, publish
 
-_ROWS_A_BLOB = 2000
+_SESSIONS = 2
+
+Progress = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ def create_feed(
     primary: PostgresDatabase,
     spares: Sequence[PostgresDatabase] = (),
     failover: bool = False,
-    progress: Callable[[int], None] = lambda _: None,
+    progress: Progress = lambda *_: None,
 ) -> Definition:
     """Create a feed: read the snapshot from `source`, keep it on `primary`.
 
@@ -63,7 +68,7 @@ def create_feed(
         primary: node that takes writes (it may be the same).
         spares: nodes that get a spare slot; see `spare.choose`.
         failover: make the slot one that standbys copy; see `failover_slot`.
-        progress: called with the number of rows kept so far.
+        progress: called when a part is read: its blocks, of how many in all, and the rows read so far.
 
     Raises:
         AlreadyThere: a feed of that name exists.
@@ -78,16 +83,9 @@ def create_feed(
         slots.published_table(source, publication)  # before a spare is made for nothing
     with (
         spare.open_spares(spares, source, primary, slot) as made,
-        open_snapshot(source, primary, publication, slot, failover=failover) as snapshot,
+        open_snapshot(source, primary, publication, slot, failover=failover) as (snapshot, exported),
     ):
-        writer = Writer(primary)
-        blobs: list[Blob] = []
-        kept = 0
-        for batch in _batches(snapshot.rows):
-            blobs.append(_keep(writer, len(blobs), batch))
-            kept += len(batch)
-            progress(kept)
-        writer.flush()
+        blobs = _keep(snapshot, exported, source, primary, progress)
         with publish(primary, KIND, name, blobs) as (transaction, artifact_id):
             definition = Definition(name, publication, slot, snapshot.end, snapshot.timeline, artifact_id)
             definitions.record(primary, transaction, definition)
@@ -104,7 +102,7 @@ def create(
     failover: bool = False,
     node_urls: Sequence[str] = (),
     spares: spare.Wanted = 0,
-    progress: Callable[[int], None] = lambda _: None,
+    progress: Progress = lambda *_: None,
 ) -> Created:
     """Create a feed on the nodes of these URLs.
 
@@ -139,11 +137,33 @@ def create(
         return Created(definition, placed.node.where, placed.reasons, tuple(node.where for node in chosen))
 
 
-def _batches(rows: Iterator[dict[str, str | None]]) -> Iterator[list[dict[str, str | None]]]:
-    while batch := list(itertools.islice(rows, _ROWS_A_BLOB)):
-        yield batch
+def _keep(
+    snapshot: Snapshot, exported: str, source: PostgresDatabase, primary: PostgresDatabase, progress: Progress
+) -> list[Blob]:
+    """Read the parts, several at once, and store them."""
+    total = sum(part.blocks for part in snapshot.parts)
+    blobs: list[Blob] = []
+    rows = 0
+    with contextlib.ExitStack() as stack:
+        free: queue.SimpleQueue[tuple[Connection[Any], Writer]] = queue.SimpleQueue()
+        for _ in range(_SESSIONS):
+            free.put((stack.enter_context(session(source, exported)), Writer(primary)))
 
+        def work(part: Part) -> list[Blob]:
+            connection, writer = free.get()
+            try:
+                batches = read_part(connection, snapshot, part, source.where)
+                made = [keep(writer, f"rows/{part.number:09d}/{at:06d}", batch) for at, batch in enumerate(batches)]
+                writer.flush()
+            finally:
+                free.put((connection, writer))
+            return made
 
-def _keep(writer: Writer, number: int, batch: list[dict[str, str | None]]) -> Blob:
-    lines = "".join(f"{json.dumps(row, sort_keys=True)}\n" for row in batch)
-    return writer.put(f"rows/{number:09d}", lines.encode(), {"rows": len(batch)})
+        pool = stack.enter_context(ThreadPoolExecutor(_SESSIONS))
+        stack.callback(pool.shutdown, cancel_futures=True)
+        futures = {pool.submit(work, part): part for part in snapshot.parts}
+        for future in as_completed(futures):
+            blobs += future.result()
+            rows += sum(blob.attributes["rows"] for blob in future.result())
+            progress(futures[future].blocks, total, rows)
+    return blobs

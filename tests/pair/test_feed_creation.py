@@ -125,8 +125,8 @@ def test_an_interrupted_creation_leaves_nothing_and_can_be_repeated(
     name = f"cut_{interruption.__name__.lower()}"
     site.table(name, rows=2500)
 
-    def interrupt(rows: int) -> NoReturn:
-        raise interruption(rows)
+    def interrupt(*done: int) -> NoReturn:
+        raise interruption(done)
 
     with pytest.raises(interruption):
         create_feed(name, name, source=site.nodes["b"], primary=site.nodes["a"], progress=interrupt)
@@ -140,7 +140,7 @@ def test_a_creation_that_the_primarys_death_interrupts_can_be_repeated(doomed: S
     doomed.table("again", rows=2500)
     a, b = doomed.nodes["a"], doomed.nodes["b"]
     with pytest.raises((NodeLost, NodeUnreachable)):
-        create_feed("again", "again", source=b, primary=a, progress=lambda _: doomed.pair.embedded.kill("a"))
+        create_feed("again", "again", source=b, primary=a, progress=lambda *_: doomed.pair.embedded.kill("a"))
     doomed.pair.embedded.promote("b")
     assert definitions.find(b, "again") is None
     assert doomed.run("select from hadrian.artifact", "b") == []

@@ -10,6 +10,7 @@ import pytest
 from replicator.change import Change
 from replicator.errors import BadInput, FeedBroken, TakeoverTimedOut, TimelineForked
 from replicator.follow import Feed
+from replicator.handover import create_feed
 from replicator.postgres import slot_state, spare, topology
 from replicator.postgres.connection import nodes_of
 from tests.fixtures.site import TIMEOUT_S, Site, ids_of
@@ -127,6 +128,20 @@ def test_a_standby_that_has_not_replayed_the_cursor_is_waited_for(doomed: Site) 
             next(_rows(feed))
 
 
+def test_a_standby_that_has_not_heard_of_the_feed_is_no_proof_that_there_is_none(doomed: Site) -> None:
+    """The primary that knows it is away: it is waited for."""
+    doomed.table("f", rows=1)
+    doomed.run("select pg_wal_replay_pause()", "b")
+    paused = "select 1 where pg_get_wal_replay_pause_state() = 'paused'"
+    topology.wait_until(lambda: bool(doomed.run(paused, "b")), "the pause", timeout_s=TIMEOUT_S)
+    create_feed("f", "f", source=doomed.nodes["a"], primary=doomed.nodes["a"])
+    doomed.pair.embedded.kill("a")
+    with Feed("f", _urls(doomed)) as feed:
+        assert feed.read(0) is None
+        doomed.pair.embedded.start(["a"])
+        assert _next(_rows(feed), 1) == [1]
+
+
 def test_a_node_that_never_comes_back_is_waited_for_no_longer_than_that(doomed: Site) -> None:
     """Then it is said who did not answer."""
     doomed.table("f", rows=1)
@@ -169,10 +184,3 @@ def test_hosts_and_ports_that_do_not_pair_are_refused() -> None:
     """Two ports cannot be shared out among three hosts."""
     with pytest.raises(BadInput, match="names 3 hosts and 2 ports"):
         nodes_of("postgresql://u@/d?host=a,b,c&port=1,2")
-
-
-def test_a_feed_is_exported_under_its_short_name() -> None:
-    """`from replicator import Feed`."""
-    import replicator
-
-    assert replicator.Feed is Feed
