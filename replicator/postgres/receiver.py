@@ -4,10 +4,10 @@ It answers the server's keepalives also while nobody reads, so that a reader may
 being taken for dead; once so many bytes wait that a reader has work for a while, the rest waits at the server.
 
 A server sends each message by itself, and wakes whoever waits for it: that costs it more than the row does. So while
-messages come one right behind the other, the thread does not wait for the next, but looks again after a moment; and the
-reader gets them when they are many, or when the rush is over, since to decode ten rows costs it as much as a thousand.
-For the same reason a reader that keeps coming for a few messages is held back a little, or it would take the processor
-that the server needs to send more.
+messages come one right behind the other, the thread does not wait for the next, but looks again after a moment. And to
+decode ten rows costs the reader as much as a thousand: so it gets messages when the last is a transaction's end, or in
+a rush when they are many or the rush is over; and a reader that keeps coming for a few is held back a little, or
+it would take the processor that the server needs to send more.
 
 Source: PostgreSQL 18 documentation, 54.4 "Streaming Replication Protocol".
 """
@@ -46,6 +46,7 @@ _ARREARS_S = 0.01
 _LIMIT_EXCEEDED = "54000"  # program_limit_exceeded: a message of more than 1 GB
 _POSTGRES_EPOCH_S = 946684800  # 2000-01-01 in Unix time
 _DATA, _KEEPALIVE = b"wk"
+_ENDS = b"CcEA"  # of a transaction, or of a piece of one
 
 
 class Receiver:
@@ -67,7 +68,7 @@ class Receiver:
         self._error: HadrianError | None = None
         self._stopped = False
         self._in_rush = False
-        self._received = self._reached = begin
+        self._received = begin
         self._confirmed = confirmed
         self._poll = select.poll()
         self._poll.register(pgconn.socket, select.POLLIN)
@@ -101,7 +102,7 @@ class Receiver:
     def reached(self) -> Lsn:
         """Where the server was when it had sent all that came until now."""
         with self._ready:
-            return self._reached
+            return self._received
 
     def confirm(self, lsn: Lsn) -> None:
         """Tell the server, with the next status, that it may forget what lies before."""
@@ -126,8 +127,10 @@ class Receiver:
         return self._bytes >= _PORTION_BYTES or self._error is not None
 
     def _is_worth_it(self) -> bool:
+        if not self._messages or self._is_much():
+            return self._is_much()
         waited_long = time.monotonic() > self._oldest + _LONGEST_S
-        return self._is_much() or (bool(self._messages) and (waited_long or not self._in_rush))
+        return waited_long or (not self._in_rush and self._messages[-1][HEADER_BYTES] in _ENDS)
 
     def _run(self) -> None:
         try:
@@ -151,7 +154,7 @@ class Receiver:
             if self._is_full():
                 continue
             messages, ended = self._drain()
-            if messages and self._hand_over(messages):
+            if self._hand_over(messages):
                 next_status = 0.0
             if ended:
                 raise self._end_of_stream()
@@ -180,12 +183,12 @@ class Receiver:
                 elif message[0] != _DATA:
                     raise FeedBroken(f"{self._where} sent an unknown stream message {message[:1]!r}")
         with self._ready:
-            if not self._messages:
+            if rows and not self._messages:
                 self._oldest = time.monotonic()
             self._messages += rows
             self._bytes += sum(map(len, rows))
-            self._received = max(self._received, Lsn(int.from_bytes(messages[-1][1:9], "big")))
-            self._reached = self._received
+            if messages:
+                self._received = max(self._received, Lsn(int.from_bytes(messages[-1][1:9], "big")))
             if self._is_worth_it():
                 self._ready.notify_all()
         return wants_answer
