@@ -261,6 +261,10 @@ class Feed:
         for node, _ in newest(seen):
             if (definition := definitions.find(node, self._name)) is not None:
                 return definition
+        if len(seen) < len(self._nodes) and all(node.role is Role.STANDBY for _, node in seen):
+            raise NodeLost(
+                f"no node that answers ({', '.join(node.where for node, _ in seen)}) has heard of feed {self._name} yet"
+            )
         raise BadInput(f"{newest(seen)[0][0].where} has no feed {self._name}", hint="list them: hadrian feed list")
 
     def _log_end(self) -> Lsn:
