@@ -86,14 +86,22 @@ def check_decoding(server: Server) -> Decoding:
 
 
 def published_table(server: Server, publication: str) -> Table:
-    """Return the one table of a publication, if its rows can be fed.
+    """Return the one table of a publication, if its rows can be fed; of a partitioned one the root.
+
+    Source: PostgreSQL 18 documentation, 29.1.1 "Replica Identity", CREATE PUBLICATION.
 
     Raises:
         BadInput: no such publication, or it has not exactly one table.
-        TableUnfit: no primary key, or values would be missing from the log.
+        TableUnfit: no key, or values would be missing from the log.
     """
     with server.connect() as connection:
         rows = connection.execute(sql.load("postgres/feed/publication"), {"publication": publication}).all()
+    root = next((row.root for row in rows if row.root is not None), None)
+    if root is not None:
+        raise BadInput(
+            f"{server.where}: publication {publication} publishes the partitions of {root} one by one",
+            hint=f"run on the primary: alter publication {publication} set (publish_via_partition_root = true)",
+        )
     if len(rows) != 1:
         raise BadInput(
             f"{server.where}: publication {publication} has {len(rows)} tables, a feed reads exactly one",
@@ -106,10 +114,17 @@ def published_table(server: Server, publication: str) -> Table:
             f"{server.where}: table {name} has no primary key, so its rows cannot be told apart",
             hint=f"run: alter table {name} add primary key (...)",
         )
-    if row.toastable and row.identity != "f":
+    if row.mute is not None and (row.updates or row.deletes):
         raise TableUnfit(
-            f"{server.where}: table {name} may store values out of line, and the log omits those an update left alone",
-            hint=f"run: alter table {name} replica identity full",
+            f"{server.where}: table {row.mute} has replica identity nothing, and its updates or deletes are published:"
+            " the server refuses them",
+            hint=f"run: alter table {row.mute} replica identity default",
+        )
+    if row.toastable and row.updates and row.partial is not None:
+        raise TableUnfit(
+            f"{server.where}: table {row.partial} may store values out of line, and the log omits those an update left"
+            " alone",
+            hint=f"run: alter table {row.partial} replica identity full",
         )
     return Table(name, tuple(row.columns), tuple(row.key), row.row_filter)
 
