@@ -234,6 +234,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     rows, repeats = arguments.rows, arguments.repeats
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="hadrian-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o711)  # the servers' OS user passes through
@@ -248,6 +249,7 @@ def main() -> None:
         "snapshot_vs_adbc": ratio(copied, "adbc-driver-postgresql"),
         "snapshot_vs_datasets_from_sql": ratio(copied, "datasets.Dataset.from_sql"),
         "freshness_p99_vs_pg_recvlogical": delays["hadrian"]["p99_ms"] / delays["pg_recvlogical"]["p99_ms"],
+        "freshness_p50_vs_pg_recvlogical": delays["hadrian"]["p50_ms"] / delays["pg_recvlogical"]["p50_ms"],
     }
     for name, figure in ratios.items():
         say(f"{name:32} {'-' if figure is None else f'{figure:.2f}'}")
@@ -255,6 +257,7 @@ def main() -> None:
         figures = {
             "date": date.today().isoformat(),  # noqa: DTZ011 - the day here
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+            "load_average_before": load,
             **ratios,
             "rows": rows,
             "backlog_rows_per_s": streamed,
