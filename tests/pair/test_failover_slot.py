@@ -15,6 +15,7 @@ from replicator.feed.status import of_nodes
 from replicator.follow import Feed
 from replicator.position import Cursor, Lsn
 from replicator.postgres import failover_slot, slot_state, spare
+from replicator.postgres import slot as slots
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.embedded import NodeName
 from replicator.postgres.topology import wait_until
@@ -187,8 +188,11 @@ def test_a_copy_is_left_to_the_standby(shared_copying: Site) -> None:
     slot = create(site, "kept").feed.slot
     finish_copy(site, "kept", slot)
     b = site.nodes["b"]
-    end = Cursor(site.nodes["a"].committed(), 0)
-    assert spare.advance(b, slot, end, Cursor(Lsn(1), 0))
+    site.insert("kept", [101])
+    site.catch_up()
+    assert spare.advance(b, slot, Cursor(b.replayed(), 0), Cursor(Lsn(1), 0))
+    slots.drop(b, slot)
+    assert slot_state.look(b, slot).copied
     with pytest.raises(NotConfigured, match=r"is a failover slot, which .* copies under the same name"):
         spare.add(b, slot, site.nodes["a"])
     a_url, b_url = (site.pair.embedded.url(node) for node in ("a", "b"))
