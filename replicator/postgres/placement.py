@@ -64,8 +64,15 @@ def place(primary: _Node, standby: _Node | None, *, failover: bool) -> Placement
         ))  # fmt: skip
     return Placement(primary, False, (
         f"on the primary {primary.where}: {why}",
-        "the slot is lost with that node, and the feed with it, unless another node has a spare slot",
+        f"the slot is lost with that node, and the feed with it, {_way_out(above)}",
     ))  # fmt: skip
+
+
+def _way_out(above: Decoding) -> str:
+    if above.version < STANDBY_DECODING:
+        return "until the pair runs 16 or newer, where a standby can have a spare slot"
+    copied = " or copies a failover slot (--failover)" if above.version >= _FAILOVER_SLOTS else ""
+    return f"unless a standby has a spare slot (--spare){copied}"
 
 
 def _place_copied(primary: _Node, above: Decoding, standby: _Node | None) -> Placement[_Node]:

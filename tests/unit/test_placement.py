@@ -38,6 +38,16 @@ def test_a_standby_gets_the_slot_from_16_on(nodes_run: pytest.MonkeyPatch, major
     assert ("b:5432/app runs PostgreSQL 15" in placed.reasons[0]) is (major == 15)
 
 
+@pytest.mark.parametrize(("major", "spare", "failover"), [(15, False, False), (16, True, False), (17, True, True)])
+def test_what_saves_a_slot_on_the_primary_is_said_where_the_version_has_it(
+    nodes_run: pytest.MonkeyPatch, major: int, spare: bool, failover: bool
+) -> None:
+    """Spare slots on a standby from 16 on, failover slots from 17 on."""
+    _set(nodes_run, major)
+    said = placement.place(_PRIMARY, None, failover=False).reasons[1]
+    assert (("--spare" in said), ("--failover" in said)) == (spare, failover)
+
+
 def test_without_a_standby_the_primary_gets_it(nodes_run: pytest.MonkeyPatch) -> None:
     """And what becomes of the slot when that node is lost is said."""
     del nodes_run
