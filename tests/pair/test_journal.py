@@ -256,6 +256,21 @@ def test_writers_at_full_speed(site: Site) -> None:
     assert reader.cursor() == cursor_behind(rows)
 
 
+def test_where_the_snapshot_divides(site: Site) -> None:
+    """Entries of what the snapshot shows are gone, and those of what commits while it is read are kept."""
+    site.run(f"create table divided ({ROWS})")
+    journal = journal_of(site, "divided")
+    table = journal.create("divided")
+    with psycopg.connect(site.nodes["a"].conninfo) as late:
+        late.execute("insert into divided values (1, 1, 'late')")
+        site.run("insert into divided values (2, 1, 'early')")
+        with journal.snapshot(table) as snapshot:
+            site.run("insert into divided values (3, 1, 'meanwhile')")
+            late.commit()
+            assert [row["id"] for batch in snapshot.batches for row in batch.to_pylist()] == [2]
+    assert site.run("select id from hadrian.journal_divided order by id") == [(1,), (3,)]
+
+
 def test_a_transaction_that_stays_open(site: Site) -> None:
     """It comes whole when it has committed, however many batches were sealed meanwhile, and nothing waits for it."""
     create(site, "slow")
