@@ -167,11 +167,11 @@ def add(node: Server, slot: str, primary: Server) -> Lsn:
     """Make a spare slot for a feed that exists already, and return where it begins.
 
     It begins at the node's present: later than the feed, and maybe than the cursor that one would go on from. That is
-    no danger, for whoever looks for a slot asks each for its beginning (`keeps`), and passes over this one as long
-    as the cursor lies before it. Once the cursor lies behind, the slot has every row that follows. It gives whole
-    each transaction that commits behind its beginning, and the cursor's next row is of such a one: the transaction
-    that the cursor cuts commits at the cursor's position, and the others behind it. What the slot forgets from then on
-    `advance` decides, as for any spare.
+    no danger, for whoever looks for a slot asks each for its beginning (`SlotState.keeps`), and passes over this one
+    as long as the cursor lies before it. Once the cursor lies behind, the slot has every row that follows. It gives
+    whole each transaction that commits behind its beginning, and the cursor's next row is of such a one: the
+    transaction that the cursor cuts commits at the cursor's position, and the others behind it. What the slot forgets
+    from then on `advance` decides, as for any spare.
 
     A slot that has lost its log is made again. Idempotent otherwise: one that is there stays.
 
@@ -198,14 +198,6 @@ def add(node: Server, slot: str, primary: Server) -> Lsn:
     if state.present:
         slots.drop(node, slot)
     return _make(node, slot, primary)
-
-
-def keeps(server: Server, slot: str, start: Lsn) -> bool:
-    """Return whether the node has this slot to read from, with every row behind `start`.
-
-    A standby's copy of a failover slot is none: it can be read once the node is promoted.
-    """
-    return slot_state.look(server, slot).keeps(start)
 
 
 def advance(server: Server, slot: str, cursor: Cursor, committed: Cursor) -> bool:

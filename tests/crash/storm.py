@@ -32,7 +32,7 @@ from replicator import handover, migrate
 from replicator.errors import NodeLost
 from replicator.feed.reader import start
 from replicator.postgres import slot as slots
-from replicator.postgres import spare, topology
+from replicator.postgres import slot_state, spare, topology
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.embedded import NODES, NodeName
 from replicator.postgres.snapshot import nudge
@@ -250,7 +250,7 @@ class Storm:
 
         def ready() -> bool:
             cursor = storm_reader.last_cursor(self._path)
-            return topology.replayed(standby) >= cursor.lsn and spare.keeps(standby, self._slot, cursor.lsn)
+            return topology.replayed(standby) >= cursor.lsn and slot_state.look(standby, self._slot).keeps(cursor.lsn)
 
         self._await(ready, "the standby's slot to be of use")
 

@@ -169,13 +169,13 @@ def test_reading_goes_on_from_the_copy_when_the_primary_is_killed(copying: Site)
         assert cursor.seq == 2
         feed.confirm(cursor)
     wait_copy(site, slot, cursor.lsn)
-    assert not spare.keeps(site.nodes["b"], slot, cursor.lsn)  # not yet
+    assert not slot_state.look(site.nodes["b"], slot).keeps(cursor.lsn)  # not yet
     with pytest.raises(FeedBroken, match="readable once this node is promoted"):
         slot_state.look(site.nodes["b"], slot).check_readable()
     site.pair.fail_over()
     site.nodes["a"].close()
     site.nodes["b"].close()
-    assert spare.keeps(site.nodes["b"], slot, cursor.lsn)
+    assert slot_state.look(site.nodes["b"], slot).keeps(cursor.lsn)
     with Feed("carried", [a, b], after=cursor) as followed:
         rest = [change for batch in followed.batches() for change in followed.changes(batch)]
     assert rest == undisturbed[4:]

@@ -15,7 +15,7 @@ from replicator.feed.status import of_nodes
 from replicator.follow import Feed
 from replicator.position import Cursor
 from replicator.postgres import slot as slots
-from replicator.postgres import spare
+from replicator.postgres import slot_state, spare
 from replicator.postgres.topology import wait_replayed, wait_until
 from tests.fixtures.command import complaint, hadrian
 from tests.fixtures.site import TIMEOUT_S, Site, read_of
@@ -48,7 +48,7 @@ def test_a_rebuilt_node_gets_a_spare_that_serves_when_the_other_is_lost(doomed: 
     (made,) = json.loads(done.stdout)["spares"]
     begins = slots.confirmed(doomed.nodes["a"], definition.slot)
     assert made == {"node": doomed.nodes["a"].where, "slot": definition.slot, "ready_from": str(begins)}
-    assert not spare.keeps(doomed.nodes["a"], definition.slot, early.lsn)
+    assert not slot_state.look(doomed.nodes["a"], definition.slot).keeps(early.lsn)
     assert [one.service for one in of_nodes([doomed.nodes["a"]], "rebuilt").slots] == ["ready"]  # of what is known
     doomed.insert("rebuilt", [6], "b")
     doomed.insert("rebuilt", [7, 8], "b")
@@ -57,7 +57,7 @@ def test_a_rebuilt_node_gets_a_spare_that_serves_when_the_other_is_lost(doomed: 
     assert [change.values["id"] for change in everything] == [1, 2, 3, 4, 5, 6, 7, 8]
     cursor = everything[-2].after
     assert cursor.seq == 1
-    assert spare.keeps(doomed.nodes["a"], definition.slot, cursor.lsn)
+    assert slot_state.look(doomed.nodes["a"], definition.slot).keeps(cursor.lsn)
     wait_replayed(doomed.nodes["a"], doomed.nodes["b"].committed())
     doomed.pair.embedded.kill("b")
     doomed.pair.embedded.promote("a")

@@ -18,7 +18,7 @@ from replicator.feed.definition import Definition
 from replicator.handover import create_feed
 from replicator.position import Cursor, Lsn
 from replicator.postgres import slot as slots
-from replicator.postgres import spare
+from replicator.postgres import slot_state, spare
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.embedded import NodeName
 from replicator.postgres.topology import wait_until
@@ -64,7 +64,7 @@ def test_a_spare_begins_no_later_than_its_feed(site: Site, source: NodeName) -> 
     definition = _create(site, table, source)
     other = _OTHER[source]
     assert slots.confirmed(site.nodes[other], definition.slot) <= definition.start
-    assert spare.keeps(site.nodes[other], definition.slot, definition.start)
+    assert slot_state.look(site.nodes[other], definition.slot).keeps(definition.start)
     site.insert(table, [3, 4])
     site.insert(table, [5])
     site.catch_up()
@@ -213,7 +213,7 @@ def test_advancing_a_spare_that_somebody_reads_says_so(site: Site) -> None:
 
 def test_a_node_without_the_slot_is_passed_over(site: Site) -> None:
     """It keeps nothing, and there is nothing to advance."""
-    assert not spare.keeps(site.nodes["a"], "hadrian_nowhere", Lsn(1))
+    assert not slot_state.look(site.nodes["a"], "hadrian_nowhere").keeps(Lsn(1))
     assert spare.advance(site.nodes["a"], "hadrian_nowhere", Cursor(Lsn(1), 0), Cursor(Lsn(2), 0))
 
 
@@ -293,7 +293,7 @@ def test_the_command_makes_spares_and_names_them(site: Site) -> None:
         assert done.returncode == 0, done.stderr
         definition = definitions.find(site.nodes["a"], name)
         assert definition is not None
-        assert spare.keeps(site.nodes["a"], definition.slot, definition.start)
+        assert slot_state.look(site.nodes["a"], definition.slot).keeps(definition.start)
         if name == "told_all":
             assert done.stdout.splitlines()[-1] == f"spare slot on {site.nodes['a'].where}"
         else:
