@@ -108,8 +108,8 @@ class Journal(Protocol):
         """Return the seal of that number, or None if it is not here."""
         ...
 
-    def rows(self, seal: Seal, after: int, limit: int) -> pa.RecordBatch:
-        """Return the rows behind the first `after` of a sealed batch that can be seen, at most `limit`, as changes."""
+    def rows(self, seal: Seal, after: int) -> pa.RecordBatch:
+        """Return what is seen behind the first `after` rows of a sealed batch, as changes: all, or some megabytes."""
         ...
 
     def history(self) -> TimelineHistory:

@@ -52,7 +52,7 @@ _SCHEMA = "HADRIAN"
 _FEED_NAME = re.compile(r"[a-z0-9_]{1,55}")
 _TABLE_NAME = re.compile(r'(\w+|"[^"]+")\.(\w+|"[^"]+")', re.ASCII)
 _TRIGGERS = ("create_insert_trigger", "create_update_trigger", "create_delete_trigger")
-_ROWS_A_BATCH = 20_000
+_ROWS_A_BATCH = 2000  # a row has 32 kB at most
 _ROWS_A_SEAL = 20_000  # each is a lock
 _HIGHEST = (1 << 63) - 1
 _INLINE_BYTES = 32673
@@ -209,11 +209,11 @@ class Db2Journal:
             row = connection.execute(sql.load("db2/journal/seal"), parameters).one_or_none()
         return Seal(number, row.row_count) if row is not None else None
 
-    def rows(self, seal: Seal, after: int, limit: int) -> pa.RecordBatch:
+    def rows(self, seal: Seal, after: int) -> pa.RecordBatch:
         """Return rows of a sealed batch, as changes."""
         columns = self._described()
         names = _list(column.name for column in columns)
-        statement = _filled("rows", columns=names, journal=self.quoted, limit=str(limit))
+        statement = _filled("rows", columns=names, journal=self.quoted, limit=str(_ROWS_A_BATCH))
         with self._server.connect() as connection:
             rows = connection.execute(statement, {"number": seal.number, "after": after}).all()
         ops = pa.array([row[0] for row in rows], pa.string())

@@ -13,7 +13,6 @@ from replicator.journal import Journal
 from replicator.position import Cursor, Lsn, TimelineHistory
 
 _POLL_S = 0.05
-_ROWS = 20_000
 
 
 def seal(journal: Journal) -> int:
@@ -100,7 +99,7 @@ class JournalSource:
             return None
         before, done = self._position
         seal = self._journal.seal(before + 1)
-        batch = self._journal.rows(seal, done, _ROWS) if seal is not None else None
+        batch = self._journal.rows(seal, done) if seal is not None else None
         if seal is None or batch is None or not _follows(batch, done, seal.rows):
             self._check_kept(before)
             return None

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import psycopg
@@ -42,6 +42,7 @@ from replicator.schema import TableName
 
 _SCHEMA = "hadrian"
 _BODY_END = "$journal$"
+_BATCH_BYTES = 16 << 20
 _ROWS_A_BATCH = 20_000
 _OWN = ("_op", "_seq", "_xid", "_commit_time")
 _INSTANT = codec(builtin["timestamptz"].oid, -1, lambda _: None)
@@ -187,7 +188,7 @@ class PostgresJournal:
             row = connection.execute(sql.load("postgres/journal/seal"), parameters).one_or_none()
         return Seal(number, row.row_count) if row is not None else None
 
-    def rows(self, seal: Seal, after: int, limit: int) -> pa.RecordBatch:
+    def rows(self, seal: Seal, after: int) -> pa.RecordBatch:
         """Return rows of a sealed batch, as changes. Raises: TableUnfit if Arrow cannot hold a value."""
         columns = self._described()
         statement = pgsql.SQL(
@@ -198,10 +199,13 @@ class PostgresJournal:
             journal=pgsql.Identifier(_SCHEMA, self._name),
             batch=seal.number,
             after=after,
-            limit=limit,
+            limit=_ROWS_A_BATCH,
         )
-        with self._server.connect() as connection:
-            rows = list(self._copied(connection, statement))
+        with (
+            self._server.connect() as connection,
+            contextlib.closing(self._copied(connection, statement)) as copied,
+        ):
+            rows = next(_parts(copied), [])  # the rest, if the rows are large, is cancelled
         ops, seqs, xids, times = (pa.array([row[i] for row in rows], pa.string()) for i in range(len(_OWN)))
         batch = self._batch([row[len(_OWN) :] for row in rows], columns, self._table)
         # As in the log: the lower half of its number.
@@ -254,7 +258,7 @@ class PostgresJournal:
             self._table = str(TableName(known.schema_name, known.table_name)) if known is not None else ""
         return self._columns
 
-    def _copied(self, connection: Connection, statement: pgsql.Composed) -> Iterator[tuple[str | None, ...]]:
+    def _copied(self, connection: Connection, statement: pgsql.Composed) -> Generator[tuple[str | None, ...]]:
         driver = connection.connection.driver_connection
         assert isinstance(driver, psycopg.Connection)  # noqa: S101 - an open SQLAlchemy connection has one
         with translated(self.where), driver.cursor() as cursor, cursor.copy(statement) as copy:
@@ -340,5 +344,12 @@ def _list(columns: Iterable[str]) -> pgsql.Composed:
 
 
 def _parts(rows: Iterator[tuple[str | None, ...]]) -> Iterator[list[tuple[str | None, ...]]]:
-    while part := list(itertools.islice(rows, _ROWS_A_BATCH)):
+    part, size = [], 0
+    for row in rows:
+        part.append(row)
+        size += sum(len(value) for value in row if value is not None)
+        if size >= _BATCH_BYTES or len(part) == _ROWS_A_BATCH:
+            yield part
+            part, size = [], 0
+    if part:
         yield part

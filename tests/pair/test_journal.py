@@ -271,6 +271,19 @@ def test_where_the_snapshot_divides(site: Site) -> None:
     assert site.run("select id from hadrian.journal_divided order by id") == [(1,), (3,)]
 
 
+def test_large_rows(site: Site) -> None:
+    """A batch that is read has a bounded size, and small rows come many at a time."""
+    create(site, "large")
+    site.run("insert into large select i, 1, 'x' from generate_series(1, 30000) as i")
+    site.run("insert into large select i, 1, repeat('x', 1000000) from generate_series(30001, 30040) as i")
+    seal_all(site, "large")
+    source = source_of(site, "large")
+    batches = list(iter(lambda: source.read(0), None))
+    assert [key for batch in batches for key in batch.column("id").to_pylist()] == list(range(1, 30041))
+    assert max(batch.nbytes for batch in batches) < 20 << 20
+    assert len(batches) == 4
+
+
 def test_a_transaction_that_stays_open(site: Site) -> None:
     """It comes whole when it has committed, however many batches were sealed meanwhile, and nothing waits for it."""
     create(site, "slow")

@@ -135,10 +135,10 @@ class ModelJournal:
         rows = self.world.seals.get(number)
         return Seal(number, rows) if rows is not None else None
 
-    def rows(self, found: Seal, after: int, limit: int) -> pa.RecordBatch:
-        """Return two rows at most, whatever the limit."""
+    def rows(self, found: Seal, after: int) -> pa.RecordBatch:
+        """Return two rows at most."""
         placed = sorted((e for e in self.world.entries.values() if e.batch == found.number), key=lambda e: e.seq)
-        seen = [entry for entry in placed if entry.seq > after][self.world.blurred :][: min(limit, 2)]
+        seen = [entry for entry in placed if entry.seq > after][self.world.blurred :][:2]
         rows = pa.RecordBatch.from_pydict(
             {"key": [e.key for e in seen], "version": [e.version for e in seen], "xid": [e.xid for e in seen]}
         )
