@@ -43,7 +43,8 @@ _LONGEST_S = 0.02  # what came first waits no longer for more
 _PAUSES = 3
 _MOST_WORK_S = 0.001
 _ARREARS_S = 0.01
-_LIMIT_EXCEEDED = "54000"  # program_limit_exceeded: a message of more than 1 GB
+# A message of more than 1 GB: program_limit_exceeded or, without a code of its own, that text.
+_LIMIT_EXCEEDED, _ALLOC = "54000", "invalid memory alloc request size"
 _POSTGRES_EPOCH_S = 946684800  # 2000-01-01 in Unix time
 _DATA, _KEEPALIVE = b"wk"
 _ENDS = b"CcEA"  # of a transaction, or of a piece of one
@@ -223,12 +224,7 @@ class Receiver:
         result = self._pgconn.get_result()
         if result is None or result.status != pq.ExecStatus.FATAL_ERROR:
             return NodeLost(f"{self._where} ended the stream")
-        error = psycopg.errors.error_from_result(result)
-        said = from_driver(error, self._where)
-        if error.sqlstate == _LIMIT_EXCEEDED or "invalid memory alloc request size" in str(error):
-            hint = "leave the column that is so large out of the publication's column list"
-            return TableUnfit(f"{said}: a row is larger than the server can send", hint=hint)
-        return said
+        return why_ended(psycopg.errors.error_from_result(result), self._where)
 
     def _end(self) -> None:
         """Leave in order: once the server has answered, the slot is confirmed and free for another reader."""
@@ -252,3 +248,12 @@ class Receiver:
         now_us = int((time.time() - _POSTGRES_EPOCH_S) * 1_000_000)
         self._pgconn.put_copy_data(struct.pack(">cQQQQB", b"r", self._received, flushed, flushed, now_us, 0))
         self._pgconn.flush()
+
+
+def why_ended(error: psycopg.Error, where: str) -> HadrianError:
+    """Return our error for the one that the server ended a stream with."""
+    said = from_driver(error, where)
+    if error.sqlstate == _LIMIT_EXCEEDED or _ALLOC in str(error):
+        hint = "leave the column that is so large out of the publication's column list, and create the feed again"
+        return TableUnfit(f"{said}: a row is larger than the server can send", hint=hint)
+    return said
