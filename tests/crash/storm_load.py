@@ -45,7 +45,7 @@ begin
 end $$;
 create trigger note after insert or update or delete on storm.item for each row execute function storm.note();
 create publication storm for table storm.item;
-insert into storm.item select id, 1, id / 7.0, null from generate_series(100001, 106000) as id;
+insert into storm.item select id, 1, id / 7.0, null from generate_series(1, 6000) as id;
 insert into storm.transaction (writer, number) values (0, 1);
 """
 OPERATIONS = "select xid::text::bigint, number, op, key, digest from storm.audit order by number"
@@ -222,7 +222,7 @@ class Writer(threading.Thread):
 
     def _change(self, connection: psycopg.Connection, draw: random.Random, first: int = 1) -> None:
         # In the keys' order, or two writers could wait for each other.
-        for key in sorted(draw.sample(range(first, first + KEYS // 2), draw.randint(1, 4))):
+        for key in sorted(draw.sample(range(first, first + KEYS // 2), draw.randint(1, 6))):
             amount = f"{draw.randrange(10**7)}.{draw.randrange(100):02}"
             match draw.randrange(10):
                 case 0 | 1 | 2:

@@ -40,6 +40,7 @@ class Output:
     """The file, as it is after its last cursor."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file: BinaryIO = path.open("r+b" if path.exists() else "w+b", buffering=0)
         self.cursor = start()
         self._cut(None)
@@ -61,12 +62,12 @@ class Output:
         self._cut(fork)
 
     def _cut(self, fork: Lsn | None) -> None:
-        self._file.seek(0)
         end, self.cursor = 0, start()
-        for cursor, behind in _cursors(self._file):
-            if fork is not None and (cursor.lsn, cursor.seq) > (fork, 0):
-                break
-            end, self.cursor = behind, cursor
+        with self._path.open("rb") as file:
+            for cursor, behind in _cursors(file):
+                if fork is not None and cursor.position > (fork, 0):
+                    break
+                end, self.cursor = behind, cursor
         self._file.truncate(end)
         self._file.seek(end)
 
