@@ -3,179 +3,48 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import random
 import subprocess
 import sys
-import threading
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import psycopg
 import pyarrow as pa
 import pytest
 
-from cli.main import main
 from replicator import journal_feed
-from replicator.errors import AlreadyThere, BadInput, FeedBroken, HadrianError, TableUnfit, TimelineForked
-from replicator.feed import removal
-from replicator.feed.definition import Definition
-from replicator.feed.journal import JournalSource, seal, writable
+from replicator.errors import FeedBroken, TimelineForked
+from replicator.feed.journal import seal, writable
 from replicator.feed.reader import Reader, start
-from replicator.journal import START
 from replicator.kept_snapshot import KeptSnapshot
-from replicator.position import Cursor, Lsn
-from replicator.postgres.embedded import NodeName
-from replicator.postgres.journal import PostgresJournal
+from replicator.position import Cursor
 from replicator.postgres.stream import Stream
-from replicator.postgres.topology import wait_until
+from tests.fixtures.journal_site import (
+    KEYS,
+    ROWS,
+    Writers,
+    create,
+    cursor_behind,
+    journal_of,
+    replay,
+    rows_of,
+    seal_all,
+    source_of,
+    table_of,
+    told,
+    url_of,
+    written,
+)
 from tests.fixtures.pair import fresh_pair
 from tests.fixtures.site import Site
 
-ROWS = "id bigint primary key, version bigint not null, v text"
-KEYS = 8
 TRANSACTION = """
 begin;
 insert into sources (id, x, ok) select i, i / 3.0, i > 20 from generate_series(2, 50) as i;
 update sources set big = repeat('é', 5000) where id < 4;
 commit
 """
-
-
-def create(site: Site, name: str, columns: str = ROWS) -> Definition:
-    """Make a table and the journal feed of it."""
-    site.run(f"create table {name} ({columns})")
-    return journal_feed.create(name, name, primary_url=str_of(site, "a"))
-
-
-def str_of(site: Site, node: NodeName) -> str:
-    """Return a node's URL as text, its password included."""
-    return site.nodes[node].url.render_as_string(hide_password=False)
-
-
-def journal_of(site: Site, name: str, node: NodeName = "a") -> PostgresJournal:
-    """Return the feed's journal on a node."""
-    return PostgresJournal(site.nodes[node], name)
-
-
-def source_of(site: Site, name: str, after: Cursor | None = None, node: NodeName = "b") -> JournalSource:
-    """Read the journal on a node behind a cursor, by default the snapshot's end."""
-
-    def primary() -> PostgresJournal:
-        return journal_of(site, name, "a")
-
-    return JournalSource(journal_of(site, name, node), after or Cursor(START, 0), primary)
-
-
-def seal_all(site: Site, name: str, node: NodeName = "a") -> int:
-    """Seal, wait until the standby has it, and return how many rows it were."""
-    rows = seal(journal_of(site, name, node))
-    if node == "a":
-        site.catch_up()
-    return rows
-
-
-def rows_of(source: JournalSource | Reader) -> list[dict[str, Any]]:
-    """Read what there is."""
-    found = []
-    while (batch := source.read(0)) is not None:
-        found += batch.to_pylist()
-    return found
-
-
-def told(rows: Sequence[dict[str, Any]]) -> list[tuple[str, int, Any]]:
-    """Return operation, key and text of each."""
-    return [(row["_op"], row["id"], row["v"]) for row in rows]
-
-
-def cursor_behind(rows: Sequence[dict[str, Any]], timeline: int = 1) -> Cursor:
-    """Return the cursor behind the last row."""
-    return Cursor(Lsn(rows[-1]["_lsn"]), rows[-1]["_seq"], timeline)
-
-
-class Writers:
-    """Sessions that change the same few rows as fast as they can, each version of a row one above the one before."""
-
-    def __init__(self, site: Site, table: str, count: int = 3, node: NodeName = "a") -> None:
-        self._conninfo = site.nodes[node].conninfo
-        self._table = table
-        self._stop = threading.Event()
-        self.committed = 0
-        self._threads = [threading.Thread(target=self._run, args=(seed,)) for seed in range(count)]
-
-    def _run(self, seed: int) -> None:
-        draw = random.Random(seed)
-        update = f"update {self._table} set version = version + 1, v = %s where id = %s"
-        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self._conninfo) as connection:
-            while not self._stop.is_set():
-                for key in sorted(draw.sample(range(KEYS), draw.randint(1, 3))):
-                    match draw.randrange(4):
-                        case 0:
-                            gone = connection.execute(
-                                f"delete from {self._table} where id = %s returning version", (key,)
-                            ).fetchone()
-                            if gone is not None:  # else another has just done the same
-                                insert = f"insert into {self._table} values (%s, %s, 'again')"
-                                connection.execute(insert, (key, gone[0] + 1))
-                        case 1:
-                            connection.execute("savepoint here")
-                            connection.execute(update, ("never", key))
-                            connection.execute("rollback to here")
-                            connection.execute(update, ("after", key))
-                        case _:
-                            connection.execute(update, ("x" * draw.choice((1, 5000)), key))
-                if draw.randrange(5) == 0:
-                    connection.rollback()
-                else:
-                    connection.commit()
-                    self.committed += 1
-
-    def reach(self, count: int) -> None:
-        """Wait until so many transactions more have committed."""
-        goal = self.committed + count
-        wait_until(lambda: self.committed >= goal, "the writers to commit", timeout_s=60)
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-
-def written(site: Site, name: str) -> Definition:
-    """Make a feed whose table has the rows that writers change."""
-    site.run(f"create table {name} ({ROWS})")
-    site.run(f"insert into {name} select i, 0, 'first' from generate_series(0, {KEYS - 1}) as i")
-    return journal_feed.create(name, f"public.{name}", primary_url=str_of(site, "a"))
-
-
-def replay(rows: Sequence[dict[str, Any]], versions: dict[int, int] | None = None) -> dict[int, int]:
-    """Apply changes: each row's versions come one by one, and each transaction's rows stand together."""
-    versions = dict.fromkeys(range(KEYS), 0) if versions is None else versions
-    gone: dict[int, int] = {}
-    for row in rows:
-        key = row["id"]
-        if row["_op"] == "delete":
-            gone[key] = versions.pop(key)
-            continue
-        assert row["v"] != "never"
-        assert (key in gone) == (row["_op"] == "insert")
-        assert row["version"] == (gone.pop(key) if key in gone else versions[key]) + 1
-        versions[key] = row["version"]
-    xids = [row["_xid"] for row in rows]
-    starts = [xid for xid, before in zip(xids, [None, *xids], strict=False) if xid != before]
-    assert len(starts) == len(set(starts))
-    return versions
-
-
-def table_of(site: Site, name: str, node: NodeName = "a") -> dict[int, int]:
-    """Return each row's version."""
-    return {int(str(key)): int(str(version)) for key, version in site.run(f"select id, version from {name}", node)}
 
 
 # What is in a journal
@@ -189,7 +58,7 @@ def test_both_sources_give_the_same(site: Site) -> None:
         "ok boolean, x double precision, big text",
     )
     definition = site.create("sources")
-    journal_feed.create("sources_too", "public.sources", primary_url=str_of(site, "a"))
+    journal_feed.create("sources_too", "public.sources", primary_url=url_of(site, "a"))
     for statement in (
         "insert into sources values (1, 1.5, now(), current_date, gen_random_uuid(), '{}', '{a,NULL}', '\\x00ff')",
         TRANSACTION,
@@ -237,7 +106,7 @@ def test_writers_at_full_speed(site: Site) -> None:
     rows: list[dict[str, Any]] = []
     with Writers(site, name) as writers:
         writers.reach(30)
-        definition = journal_feed.create(name, name, primary_url=str_of(site, "a"))
+        definition = journal_feed.create(name, name, primary_url=url_of(site, "a"))
         site.catch_up()
         snapshot = KeptSnapshot(site.nodes["b"], definition)
         reader = Reader(definition, snapshot, lambda cursor: source_of(site, name, cursor), start())
@@ -321,7 +190,7 @@ def test_a_trigger_that_changes_the_row_again(site: Site) -> None:
         "update again set version = version + 1 where id = new.id and version = 1; return null; end $$"
     )
     site.run("create trigger again after insert on again for each row execute function again()")
-    journal_feed.create("again", "again", primary_url=str_of(site, "a"))
+    journal_feed.create("again", "again", primary_url=url_of(site, "a"))
     site.run("insert into again values (1, 1, 'a'), (2, 1, 'b')")
     site.run("delete from again where id = 1")
     seal_all(site, "again")
@@ -362,7 +231,7 @@ def test_a_sealer_that_is_killed(site: Site, seed: int) -> None:
     with Writers(site, name, 2) as writers:
         for _ in range(4):
             sealers = [
-                subprocess.Popen([sys.executable, "-c", SEALER, name, str_of(site, "a")], stdout=subprocess.PIPE)
+                subprocess.Popen([sys.executable, "-c", SEALER, name, url_of(site, "a")], stdout=subprocess.PIPE)
                 for _ in range(2)
             ]
             for _ in range(draw.randint(1, 4)):
@@ -466,110 +335,3 @@ def test_batches_that_died_with_the_primary(doomed: Site) -> None:
     with pytest.raises(TimelineForked):
         source_of(doomed, "lost", cursor_behind(rows[: len(kept) + 1])).read(0)
     assert {row["version"] for row in rows_of(source_of(doomed, "lost", cursor_behind(kept)))} == {7}
-
-
-# Its making and its end
-
-
-@pytest.mark.parametrize(
-    ("made", "kind", "says"),
-    [
-        ("create table odd (id int primary key) partition by range (id)", TableUnfit, "stands alone"),
-        ("create table odd () inherits (parent); alter table odd add primary key (id)", TableUnfit, "stands alone"),
-        ("create unlogged table odd (id int primary key)", TableUnfit, "not logged"),
-        ("create table odd (id int)", TableUnfit, "no primary key"),
-        ("create table odd (id int primary key, _seq int)", TableUnfit, "column _seq"),
-        ("create view odd as select 1 as id", TableUnfit, "stands alone"),
-        ("select 1", BadInput, "no table odd"),
-    ],
-)
-def test_a_table_that_cannot_be_fed(site: Site, made: str, kind: type[HadrianError], says: str) -> None:
-    """What triggers would not see, or a journal not hold, is refused before anything is made."""
-    site.run("create table if not exists parent (id int not null)")
-    site.run(made)
-    with pytest.raises(kind, match=says):
-        journal_feed.create("odd", "odd", primary_url=str_of(site, "a"))
-    assert site.left_behind("odd") == []
-    assert site.run("select to_regclass('hadrian.journal_odd')") == [(None,)]
-    with contextlib.suppress(HadrianError):
-        site.run("drop table odd")
-    with contextlib.suppress(HadrianError):
-        site.run("drop view odd")
-
-
-def test_names_that_need_quotes(site: Site) -> None:
-    """Whatever a table and its columns are called, the names stay names; generated columns are left out."""
-    table = '"O\'dd : %s {x}"'
-    with psycopg.connect(site.nodes["a"].conninfo, autocommit=True) as connection:
-        columns = '"Id " int primary key, "a""b;--\n:c %d" text, made int generated always as ("Id " * 2) stored'
-        connection.execute(f"create table {table} ({columns})".encode())
-        journal_feed.create("quoted", table, primary_url=str_of(site, "a"))
-        connection.execute(f"insert into {table} values (1, 'v')".encode())
-    seal_all(site, "quoted")
-    (row,) = rows_of(source_of(site, "quoted"))
-    assert list(row.items())[:3] == [("Id ", 1), ('a"b;--\n:c %d', "v"), ("_op", "insert")]
-
-
-def test_a_feed_ends(site: Site) -> None:
-    """Nothing is left of it: no trigger, no journal, no record."""
-    create(site, "ended")
-    site.run("insert into ended values (1, 1, 'a')")
-    seal_all(site, "ended")
-    with pytest.raises(AlreadyThere):
-        journal_feed.create("ended", "ended", primary_url=str_of(site, "a"))
-    removal.remove("ended", primary_url=str_of(site, "a"), node_urls=[])
-    assert site.left_behind("ended") == []
-    assert site.run("select count(*) from pg_trigger where tgrelid = 'ended'::regclass") == [(0,)]
-    assert site.run("select to_regclass('hadrian.journal_ended')") == [(None,)]
-    assert site.run("select count(*) from hadrian.seal where feed = 'ended'") == [(0,)]
-    with pytest.raises(BadInput, match="no journal feed ended"):
-        seal(journal_of(site, "ended"))
-
-
-def test_a_creation_that_fails_leaves_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A snapshot that cannot be kept ends the triggers too; so does the next attempt, where a kill left them."""
-    site.run(f"create table failing ({ROWS})")
-    site.run("insert into failing values (1, 1, 'a')")
-
-    def full(*_: object) -> None:
-        raise HadrianError("no room")
-
-    monkeypatch.setattr("replicator.kept_snapshot.keep", full)
-    with pytest.raises(HadrianError, match="no room"):
-        journal_feed.create("failing", "failing", primary_url=str_of(site, "a"))
-    assert site.run("select count(*) from pg_trigger where tgrelid = 'failing'::regclass") == [(0,)]
-    monkeypatch.undo()
-    journal_of(site, "failing").create("failing")
-    site.run("insert into failing values (2, 1, 'b')")
-    journal_feed.create("failing", "failing", primary_url=str_of(site, "a"))
-    site.run("insert into failing values (3, 1, 'c')")
-    assert seal_all(site, "failing") == 1
-
-
-def test_a_standby_makes_no_feed(site: Site) -> None:
-    """It is told to whoever gave its URL."""
-    with pytest.raises(BadInput, match="is a standby"):
-        journal_feed.create("elsewhere", "pg_class", primary_url=str_of(site, "b"))
-
-
-# The command line
-
-
-def test_the_commands(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    """Create, list, seal and drop, for programs to read."""
-    site.run(f"create table told ({ROWS})")
-    primary = ["--primary", str_of(site, "a"), "--format", "json"]
-    assert main(["feed", "create", "told", "--source", "journal", "--table", "told", *primary]) == 0
-    assert json.loads(capsys.readouterr().out)["source"] == "journal"
-    site.run("insert into told values (1, 1, 'a'), (2, 1, 'b')")
-    nodes = ["--node", str_of(site, "b"), "--node", str_of(site, "a")]
-    assert main(["feed", "seal", "told", *nodes, "--format", "json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"rows": 2}
-    assert main(["feed", "list", *primary]) == 0
-    listed = json.loads(capsys.readouterr().out)["feeds"]
-    assert [(one["source"], one["publication"]) for one in listed if one["name"] == "told"] == [
-        ("journal", "public.told")
-    ]
-    assert main(["feed", "create", "told", "--source", "journal", *primary]) == 2
-    assert "--table" in capsys.readouterr().err
-    assert main(["feed", "drop", "told", *primary, *nodes]) == 0
