@@ -5,7 +5,6 @@ It is told on standard input what to read, and prints rows and seconds: from the
 
 from __future__ import annotations
 
-import collections
 import concurrent.futures
 import json
 import os
@@ -27,29 +26,25 @@ _QUERY = "select id, at, body from event"
 def hadrian(job: Job) -> Read:
     """Make an Arrow table, in parts, over two sessions, as a feed's snapshot is read."""
     from replicator.position import Lsn
-    from replicator.postgres import slot
     from replicator.postgres import snapshot as snapshots
+    from replicator.postgres.changed_keys import ChangedKeys
     from replicator.postgres.connection import Server
+    from replicator.postgres.snapshot_plan import Part, plan
 
     server = Server(job["url"])
     began = time.perf_counter()
-    table = slot.published_table(server, "event")
-    parts = snapshots.parts_of(server, table.name)
-    snapshot = snapshots.Snapshot(table, snapshots.shape_of(server, table), Lsn(0), 0, parts)
-    waiting = collections.deque(parts)
-    made: dict[int, list[pa.RecordBatch]] = {}
+    with snapshots.session(server, job["snapshot"]) as connection:
+        planned = plan(server, connection, "event")
+    begun = snapshots.Begun(Lsn(0), 1, planned.marks, planned.part_blocks, planned.blocks)
+    snapshot = snapshots.Snapshot(planned, begun, Lsn(0), 1, job["snapshot"], ChangedKeys(planned, ()))
 
-    def read_parts() -> None:
-        with snapshots.session(server, job["snapshot"]) as connection:
-            while waiting:
-                part = waiting.popleft()
-                made[part.number] = list(snapshots.read_part(connection, snapshot, part, server.where))
+    def read(part: Part) -> list[pa.RecordBatch]:
+        return list(snapshots.read_part(server, snapshot, part))
 
     with concurrent.futures.ThreadPoolExecutor(_SESSIONS) as pool:
-        for done in [pool.submit(read_parts) for _ in range(_SESSIONS)]:
-            done.result()
-    read = pa.Table.from_batches([batch for number in sorted(made) for batch in made[number]])
-    return time.perf_counter() - began, read
+        made = list(pool.map(read, planned.parts))
+    table = pa.Table.from_batches([batch for batches in made for batch in batches])
+    return time.perf_counter() - began, table
 
 
 def adbc(job: Job) -> Read:

@@ -174,7 +174,7 @@ class Batches:
     def _changed(self, joined: Joined, descriptions: Places) -> Iterator[tuple[int, Shape]]:
         known = dict(self._shapes)
         for index in descriptions.tolist():
-            shape = _shape(joined.message(index), self._catalog)
+            shape = described(joined.message(index), self._catalog)
             if known.get(shape.oid) != shape:  # the server repeats them
                 known[shape.oid] = shape
                 yield index, shape
@@ -289,7 +289,8 @@ def _begun(joined: Joined, begins: Places) -> npt.NDArray[np.uint64]:
     return np.stack([joined.number(starts + 1, 8), joined.number(starts + 9, 8), joined.number(starts + 17, 4)])
 
 
-def _shape(message: bytes, catalog: Catalog) -> Shape:
+def described(message: bytes, catalog: Catalog) -> Shape:
+    """Return what a message of kind R describes. Raises: FeedBroken."""
     try:
         oid = int.from_bytes(message[1:5], "big")
         schema, name, rest = message[5:].split(b"\0", 2)

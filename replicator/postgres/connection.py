@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Any, cast
 
 import psycopg.conninfo
 import sqlalchemy.exc
@@ -181,6 +182,11 @@ class Server:
         """Close every pooled session."""
         if "engine" in self.__dict__:
             self.engine.dispose()
+
+
+def driver(connection: sqlalchemy.Connection) -> psycopg.Connection[Any]:
+    """Return the driver's own connection of a session that is open."""
+    return cast("psycopg.Connection[Any]", connection.connection.driver_connection)
 
 
 def command(pgconn: pq.abc.PGconn, text: bytes, where: str) -> pq.abc.PGresult:

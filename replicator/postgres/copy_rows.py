@@ -1,8 +1,8 @@
 """A query's rows, over COPY in binary form, to Arrow record batches: no loop over rows.
 
 The server sends a row a message. They are joined and read a column at a time, as those of the stream are, and by
-the same codecs, so that a value is the same whichever way it came. A column whose type is read as text only is cast to
-text in the query.
+the same codecs, so that a value is the same whichever way it came. A column whose type is read as text only is printed
+in the query, by the type's own output function: a cast to text would print some types otherwise.
 
 Source: PostgreSQL 18 documentation, "COPY", Binary Format.
 """
@@ -27,15 +27,17 @@ _SIGNATURE = b"PGCOPY\n\xff\r\n\x00"
 _HEADER_BYTES = len(_SIGNATURE) + 8  # flags and the length of an extension
 _TRAILER = b"\xff\xff"
 _NO_VALUE = 0xFFFFFFFF
+_AS_IT_IS = pgsql.SQL("{0}")
+_PRINTED = pgsql.SQL("case when {0} is distinct from null then concat({0}) end")  # concat makes '' of NULL
 _BATCH_ROWS = 65_536
 _BATCH_BYTES = 16 << 20
 
 
 def columns(shape: Shape) -> pgsql.Composed:
     """Return a select list of a table's columns, each in the form that is read."""
-    forms = ("{}" if reads.from_binary is not None else "{}::text" for reads in shape.codecs)
     names = (pgsql.Identifier(name) for name, _, _ in shape.columns)
-    return pgsql.SQL(", ").join(pgsql.SQL(form).format(name) for form, name in zip(forms, names, strict=True))
+    forms = (_AS_IT_IS if reads.from_binary is not None else _PRINTED for reads in shape.codecs)
+    return pgsql.SQL(", ").join(form.format(name) for form, name in zip(forms, names, strict=True))
 
 
 def copied(connection: psycopg.Connection, query: pgsql.Composed, shape: Shape, where: str) -> Iterator[pa.RecordBatch]:

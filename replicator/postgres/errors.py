@@ -25,6 +25,13 @@ from replicator.errors import (
     SlotInUse,
 )
 
+
+class RecoveryConflict(NodeLost):
+    """A standby cancelled a query that kept replay from going on; the node is there."""
+
+    hint = "run the command again, or have the standby wait longer (max_standby_streaming_delay)"
+
+
 # Exact codes first, then classes of two characters.
 _BY_SQLSTATE: dict[str, type[HadrianError]] = {
     "23505": AlreadyThere,  # unique_violation
@@ -34,7 +41,7 @@ _BY_SQLSTATE: dict[str, type[HadrianError]] = {
     "28000": NotPermitted,  # invalid_authorization_specification
     "28P01": NotPermitted,  # invalid_password
     "3D000": BadInput,  # invalid_catalog_name: no such database
-    "40001": NodeLost,  # serialization_failure: on a standby, a conflict with recovery
+    "40001": RecoveryConflict,  # serialization_failure: on a standby, a conflict with recovery
     "25006": NodeLost,  # read_only_sql_transaction: the node was demoted, or never was a primary
     "57014": QueryTimedOut,  # query_canceled: by statement_timeout
     "55P03": QueryTimedOut,  # lock_not_available: by lock_timeout

@@ -192,7 +192,13 @@ def copy_for_session(pgconn: pq.abc.PGconn, slot: str, where: str) -> str:
 
 
 def create_exporting(
-    server: Server, pgconn: pq.abc.PGconn, slot: str, nudge: Callable[[], None], *, failover: bool = False
+    server: Server,
+    pgconn: pq.abc.PGconn,
+    slot: str,
+    nudge: Callable[[], None],
+    *,
+    failover: bool = False,
+    passing: bool = False,
 ) -> tuple[Lsn, str]:
     """Create the slot and export the snapshot that shows exactly the rows before it.
 
@@ -205,6 +211,7 @@ def create_exporting(
         slot: name of the slot.
         nudge: called every half second while waiting.
         failover: make it one that standbys copy (17+, on the primary); see `failover_slot`.
+        passing: make it one that goes with the session.
 
     Returns:
         The consistent point and the snapshot's name.
@@ -215,7 +222,10 @@ def create_exporting(
     name = pgsql.Identifier(slot).as_bytes(None)
     # The form of 10 to 14, which later servers take too, knows no failover slots.
     options = b"(SNAPSHOT 'export', FAILOVER)" if failover else b"EXPORT_SNAPSHOT"
-    pgconn.send_query(b"CREATE_REPLICATION_SLOT %s LOGICAL pgoutput %s" % (name, options))
+    kind = b"TEMPORARY LOGICAL" if passing else b"LOGICAL"
+    # The snapshot lasts as long as its transaction, which is idle.
+    command(pgconn, b"SET idle_in_transaction_session_timeout TO 0", server.where)
+    pgconn.send_query(b"CREATE_REPLICATION_SLOT %s %s pgoutput %s" % (name, kind, options))
     deadline = time.monotonic() + _CREATE_TIMEOUT_S
     with translated(server.where):
         while pgconn.is_busy():

@@ -1,59 +1,63 @@
-"""A table's rows exactly as they stood where its slot begins, to be read in parts by several sessions at once.
+"""A table's rows exactly as they stood at one point of the log, to be read in parts by several sessions at once.
 
-The slot is made with an exported snapshot, and every session that reads takes that snapshot as its own. A part is a
-range of blocks of the table (of one of its partitions, where it has some), which the server finds without an index and
-without reading the rest; parts are therefore of like size whatever the key, and their order is the rows' order.
+The feed's slot is made with an exported snapshot, which shows what was committed before the slot's beginning and
+nothing else, and each session that reads a part takes that snapshot as its own. So the stream goes on where the rows
+end, while others write at full speed: nobody waits.
 
-Source: PostgreSQL 18 documentation, 9.28.5 "Snapshot Synchronization Functions", 54.4 CREATE_REPLICATION_SLOT. TID
-range scans are there from 14 on; before that each part reads the whole table.
+The snapshot lasts as long as the session that exported it. When that is cut off, a second, passing slot exports a new
+one further on, and what was read until then is kept: see `changed_keys`. The feed then begins where the new one
+stands; its own slot, which has the changes in between, stays as it is.
+
+On a standby a part's query may be cancelled when it keeps replay from going on. It is then asked again in the same
+snapshot, which shows the same.
+
+Source: PostgreSQL 18 documentation, 9.28.5 "Snapshot Synchronization Functions", 54.4 CREATE_REPLICATION_SLOT, 26.4.2
+"Handling Query Conflicts".
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-from collections.abc import Iterator, Sequence
+import dataclasses
+import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 import pyarrow as pa
 from psycopg import sql as pgsql
+from sqlalchemy import Connection
 
 from replicator import sql
 from replicator.batch import python_values
-from replicator.errors import HadrianError
-from replicator.position import Lsn
-from replicator.postgres import copy_rows, topology
+from replicator.errors import HadrianError, NodeLost, TimelineForked
+from replicator.position import Cursor, Lsn
+from replicator.postgres import changed_keys, copy_rows, slot_state, topology
 from replicator.postgres import slot as slots
 from replicator.postgres.batches import Shape
-from replicator.postgres.connection import Server
-from replicator.postgres.errors import translated
-from replicator.postgres.type_catalog import TypeCatalog
-from replicator.schema import Table, TableName
+from replicator.postgres.changed_keys import ChangedKeys
+from replicator.postgres.connection import Server, driver
+from replicator.postgres.snapshot_plan import Part, Plan, Stale, lock, plan, row_filter, shape_of
 
-_PART_BLOCKS = 2048  # 16 MB
+_NO_SNAPSHOT = ("22023", "42704", "55000")  # what `set transaction snapshot` says when its session has ended
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A range of a table's blocks.
+class Begun:
+    """Where a snapshot began that was cut off.
 
     Attributes:
-        number: its place among the parts.
-        table: the table, or the partition, whose blocks they are.
-        filenode: of that table when the range was cut.
-        first: the first block.
-        behind: the block behind the last, or None for the table's end.
-        blocks: how many there were.
+        start: its slot's beginning.
+        timeline: of the node it was read on.
+        marks, part_blocks, blocks: its plan's.
     """
 
-    number: int
-    table: TableName
-    filenode: int
-    first: int
-    behind: int | None
-    blocks: int
+    start: Lsn
+    timeline: int
+    marks: str
+    part_blocks: int
+    blocks: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -61,55 +65,63 @@ class Snapshot:
     """An open snapshot.
 
     Attributes:
-        table: whose rows.
-        shape: its columns.
-        end: the slot's consistent point: the stream goes on from here.
-        timeline: of the node it was read on.
-        parts: all of the table.
-        slot_in_use: set it before a commit that makes the slot's feed exist. From then on the slot stays whatever
-            happens, because a commit whose answer is lost may have happened all the same.
+        plan: what is read.
+        begun: where the first one began: this one, unless it goes on from another.
+        end: where this one stands: the stream goes on from here.
+        timeline: of the node it is read on.
+        exported: its name, for sessions of that node.
+        changed: keys of the rows that changed since the first one.
+        slot_in_use: whether the slot stays when the block fails. It must once a part is kept, to be gone on with; and
+            before the commit that makes its feed exist, which may have happened though the answer is lost.
     """
 
-    table: Table
-    shape: Shape
+    plan: Plan
+    begun: Begun
     end: Lsn
     timeline: int
-    parts: Sequence[Part]
+    exported: str
+    changed: ChangedKeys
     slot_in_use: bool = False
 
 
 @contextlib.contextmanager
 def open_snapshot(
-    source: Server, primary: Server, publication: str, slot: str, *, failover: bool = False
-) -> Iterator[tuple[Snapshot, str]]:
-    """Create the slot on `source`, with a snapshot of the rows as of that point; no lock, no pause for writers.
+    source: Server, primary: Server, publication: str, slot: str, begun: Begun | None = None, *, failover: bool = False
+) -> Iterator[Snapshot]:
+    """Take a snapshot of a publication's table where a slot begins; no lock, no pause for writers.
 
-    If the block fails, the slot is dropped again, unless the node has gone or the block says that it is in use.
-
-    Yields:
-        The snapshot, and the name by which other sessions take it as theirs while the block runs.
+    Args:
+        source: node that has the slot, or gets it.
+        primary: node that takes writes.
+        publication: it has one table.
+        slot: the feed's.
+        begun: go on from this one; without it the slot is made.
+        failover: make it one that standbys copy.
 
     Raises:
+        Stale: what was begun cannot be gone on with.
         HadrianError: as `slot.check_decoding`, `slot.published_table` and `slot.create_exporting`.
     """
     slots.check_decoding(source)
-    table = slots.published_table(source, publication)
-    if slots.exists(source, slot):
+    slots.published_table(source, publication)  # before a slot is made for nothing
+    if begun is not None:
+        _check_kept(source, slot, begun)
+    elif slots.exists(source, slot):
         slots.drop(source, slot)  # left by an attempt that was interrupted: no feed refers to it
+    made = slot if begun is None else f"hadrian_read_{secrets.token_hex(8)}"
     exporter = source.replication()
+    snapshot: Snapshot | None = None
     try:
         end, exported = slots.create_exporting(
-            source, exporter, slot, lambda: nudge(primary, source), failover=failover
-        )
-        snapshot = Snapshot(table, shape_of(source, table), end, 0, ())
+            source, exporter, made, lambda: nudge(primary, source), failover=failover and begun is None,
+            passing=begun is not None,
+        )  # fmt: skip
         try:
-            # Not before: a node promoted in between would have begun the slot on the later timeline.
-            snapshot.timeline = topology.look(source).timeline
-            snapshot.parts = parts_of(source, table.name)
-            yield snapshot, exported
+            snapshot = _planned(source, publication, slot, begun, end, exported)
+            yield snapshot
         except BaseException:
             exporter.finish()
-            if not snapshot.slot_in_use:
+            if begun is None and not (snapshot is not None and snapshot.slot_in_use):
                 with contextlib.suppress(HadrianError):
                     slots.drop(source, slot)
             raise
@@ -117,64 +129,95 @@ def open_snapshot(
         exporter.finish()
 
 
-def shape_of(server: Server, table: Table) -> Shape:
-    """Return a table's published columns as a stream would describe them."""
-    with server.connect() as connection:
-        parameters = {"schema": table.name.schema, "name": table.name.name, "columns": list(table.columns)}
-        rows = connection.execute(sql.load("postgres/feed/columns"), parameters).all()
-    columns = tuple((row.name, row.type, row.modifier) for row in rows)
-    return Shape(rows[0].oid, str(table.name), columns, TypeCatalog(server))
+def _check_kept(source: Server, slot: str, begun: Begun) -> None:
+    if not slot_state.look(source, slot).keeps(begun.start):
+        raise Stale(f"{source.where} has no slot {slot} that keeps what was committed since")
+    try:
+        topology.timeline_history(source).check(Cursor(begun.start, 0, begun.timeline))
+    except TimelineForked as error:
+        raise Stale(str(error)) from error
 
 
-def parts_of(server: Server, table: TableName) -> list[Part]:
-    """Cut a table into parts."""
-    with server.connect() as connection:
-        parameters = {"schema": table.schema, "name": table.name}
-        leaves = connection.execute(sql.load("postgres/feed/leaves"), parameters).all()
-    parts: list[Part] = []
-    for leaf in leaves:
-        starts = list(range(0, max(leaf.blocks, 1), _PART_BLOCKS))
-        for first, behind in itertools.zip_longest(starts, starts[1:]):
-            blocks = (leaf.blocks if behind is None else behind) - first
-            parts.append(Part(len(parts), TableName(leaf.schema, leaf.name), leaf.filenode, first, behind, blocks))
-    return parts
+def _planned(source: Server, publication: str, slot: str, begun: Begun | None, end: Lsn, exported: str) -> Snapshot:
+    # Not before the slot is made: a node promoted in between would have begun it on the later timeline.
+    timeline = topology.look(source).timeline
+    with session(source, exported) as connection:
+        planned = plan(source, connection, publication)
+    if begun is None:
+        begun = Begun(end, timeline, planned.marks, planned.part_blocks, planned.blocks)
+        return Snapshot(planned, begun, end, timeline, exported, ChangedKeys(planned, ()))
+    if begun.marks != planned.marks:
+        raise Stale(f"{planned.table.name}, or publication {publication}, was altered since it was begun")
+    planned = dataclasses.replace(planned, part_blocks=begun.part_blocks, blocks=begun.blocks)
+    changed = changed_keys.find(source, slot, publication, planned, end)
+    return Snapshot(planned, begun, end, timeline, exported, changed)
 
 
 @contextlib.contextmanager
-def session(source: Server, exported: str) -> Iterator[psycopg.Connection[Any]]:
-    """Open a session that sees what an exported snapshot shows. Raises: NodeLost, NodeUnreachable."""
+def session(source: Server, exported: str) -> Iterator[Connection]:
+    """Open a session that sees what an exported snapshot shows.
+
+    Raises:
+        NodeLost: the snapshot's own session has ended, or the node went away.
+        NodeUnreachable: no answer.
+    """
     with source.connect() as connection:
-        driver = connection.connection.driver_connection
-        assert driver is not None  # noqa: S101 - an open SQLAlchemy connection has one
-        with driver.transaction(), translated(source.where):
-            driver.execute("set transaction isolation level repeatable read, read only")
-            driver.execute(pgsql.SQL("set transaction snapshot {}").format(pgsql.Literal(exported)))
-            yield driver
+        raw = driver(connection)
+        try:
+            raw.execute("set transaction isolation level repeatable read, read only")
+            try:
+                raw.execute(pgsql.SQL("set transaction snapshot {}").format(pgsql.Literal(exported)))
+            except psycopg.Error as error:
+                if error.sqlstate in _NO_SNAPSHOT:
+                    raise NodeLost(f"{source.where}: the session that took the snapshot has ended") from error
+                raise
+            yield connection
+        except BaseException:
+            connection.invalidate()  # it may be in the middle of a COPY
+            raise
 
 
-def read_part(
-    connection: psycopg.Connection[Any], snapshot: Snapshot, part: Part, where: str
-) -> Iterator[pa.RecordBatch]:
-    """Yield a part's rows, in the order of their blocks. Raises: as `copy_rows.copied`."""
-    conditions = [_filter(snapshot.table), pgsql.SQL("ctid >= {}").format(_block(part.first))]
+def read_part(source: Server, snapshot: Snapshot, part: Part) -> Iterator[pa.RecordBatch]:
+    """Yield a part's rows whose key has not changed since the first snapshot, in the order of their blocks.
+
+    Raises:
+        Stale: the table is another since.
+        RecoveryConflict: begin this part once more.
+        HadrianError: as `session` and `copy_rows.copied`.
+    """
+    planned = snapshot.plan
+    conditions = [row_filter(planned.table), pgsql.SQL("ctid >= {}").format(_block(part.first))]
     if part.behind is not None:
         conditions.append(pgsql.SQL("ctid < {}").format(_block(part.behind)))
     query = pgsql.SQL("select {columns} from only {table} where {conditions}").format(
-        columns=copy_rows.columns(snapshot.shape),
+        columns=copy_rows.columns(planned.shape),
         table=pgsql.Identifier(part.table.schema, part.table.name),
         conditions=pgsql.SQL(" and ").join(conditions),
     )
-    return copy_rows.copied(connection, query, snapshot.shape, where)
+    with session(source, snapshot.exported) as connection:
+        lock(connection, part)
+        for batch in _copied(connection, query, planned.shape, source):
+            left = snapshot.changed.without(batch)
+            if left.num_rows:
+                yield left
+
+
+def read_changed(source: Server, snapshot: Snapshot) -> Iterator[pa.RecordBatch]:
+    """Yield the rows whose key has changed since the first snapshot, as this one shows them. Raises: as `read_part`."""
+    with session(source, snapshot.exported) as connection:
+        for part in {part.table: part for part in snapshot.plan.parts}.values():
+            lock(connection, part)
+        for query in snapshot.changed.queries():
+            yield from _copied(connection, query, snapshot.plan.shape, source)
+
+
+def _copied(connection: Connection, query: pgsql.Composed, shape: Shape, server: Server) -> Iterator[pa.RecordBatch]:
+    connection.execute(sql.load("postgres/feed/read_settings"), {"local": True})
+    return copy_rows.copied(driver(connection), query, shape, server.where)
 
 
 def _block(number: int) -> pgsql.Composed:
     return pgsql.SQL("{}::tid").format(pgsql.Literal(f"({number},0)"))
-
-
-def _filter(table: Table) -> pgsql.Composed:
-    # The filter is the server's own text from its catalog, not a user's. mypy takes LiteralString for str.
-    literal = cast("LiteralString", table.row_filter or "true")  # type: ignore[redundant-cast]
-    return pgsql.SQL("({})").format(pgsql.SQL(literal))
 
 
 def nudge(*servers: Server) -> None:
@@ -195,18 +238,16 @@ def read_published(server: Server, publication: str, limit: int) -> list[dict[st
         BadInput, TableUnfit: as `slot.published_table`.
     """
     table = slots.published_table(server, publication)
-    shape = shape_of(server, table)
-    query = pgsql.SQL("select {columns} from {table} where {row_filter} order by {key} limit {limit}").format(
-        columns=copy_rows.columns(shape),
-        table=pgsql.Identifier(table.name.schema, table.name.name),
-        row_filter=_filter(table),
-        key=pgsql.SQL(", ").join(map(pgsql.Identifier, table.key)),
-        limit=limit,
-    )
     with server.connect() as connection:
-        driver = connection.connection.driver_connection
-        assert driver is not None  # noqa: S101 - an open SQLAlchemy connection has one
-        batches = list(copy_rows.copied(driver, query, shape, server.where))
+        shape = shape_of(server, connection, table)
+        query = pgsql.SQL("select {columns} from {table} where {row_filter} order by {key} limit {limit}").format(
+            columns=copy_rows.columns(shape),
+            table=pgsql.Identifier(table.name.schema, table.name.name),
+            row_filter=row_filter(table),
+            key=pgsql.SQL(", ").join(map(pgsql.Identifier, table.key)),
+            limit=limit,
+        )
+        batches = list(_copied(connection, query, shape, server))
     names = shape.row_schema.names
     return [
         dict(zip(names, row, strict=True))

@@ -1,22 +1,25 @@
--- The tables that hold a published table's rows: itself, or its partitions down to the last.
+-- The tables that hold a published table's rows: itself, or its partitions down to the last; as the snapshot shows them.
 -- Parameters: schema text; name text.
--- Columns: schema text; name text; filenode bigint, which changes when the table is rewritten; blocks bigint.
--- Since: PostgreSQL 12. Privilege: none.
-with root as (
-  select c.oid
+-- Columns: schema text; name text; filenode bigint, which changes when the table is rewritten or truncated;
+--   blocks bigint, that there are by now.
+-- Since: PostgreSQL 10. Privilege: none.
+with recursive tree as (
+  select c.oid, c.relkind
   from pg_class as c
   join pg_namespace as n on n.oid = c.relnamespace
   where n.nspname = cast(:schema as name) and c.relname = cast(:name as name)
+  union all
+  select c.oid, c.relkind
+  from tree
+  join pg_inherits as i on i.inhparent = tree.oid and tree.relkind = 'p'
+  join pg_class as c on c.oid = i.inhrelid
 )
 select
   n.nspname::text as schema,
   c.relname::text as name,
-  pg_relation_filenode(c.oid)::bigint as filenode,
-  pg_relation_size(c.oid) / current_setting('block_size')::bigint as blocks
-from root
-cross join lateral (
-  select root.oid as oid union select t.relid from pg_partition_tree(root.oid) as t where t.isleaf
-) as leaf
-join pg_class as c on c.oid = leaf.oid and c.relkind = 'r'
+  c.relfilenode::bigint as filenode,
+  coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::bigint as blocks
+from tree
+join pg_class as c on c.oid = tree.oid and c.relkind = 'r'
 join pg_namespace as n on n.oid = c.relnamespace
 order by 1, 2

@@ -37,3 +37,23 @@ create table hadrian.seal (
   sealed_at timestamptz not null default clock_timestamp(),
   primary key (feed, number)
 );
+
+-- A feed's snapshot while it is taken: where it began and how its table was cut into parts, so that one that is cut off is
+-- gone on with. `marks` tells whether the table or the publication was altered since.
+create table hadrian.snapshot (
+  feed        text     primary key check (feed <> ''),
+  start_lsn   pg_lsn   not null,
+  timeline    integer  not null check (timeline > 0),
+  marks       text     not null,
+  part_blocks integer  not null check (part_blocks > 0),
+  blocks      bigint[] not null
+);
+
+-- A part that is whole, with the manifest of its rows.
+create table hadrian.snapshot_part (
+  feed     text    not null references hadrian.snapshot on delete cascade,
+  number   integer not null check (number >= 0),
+  manifest text    not null,
+  sha256   bytea   not null check (octet_length(sha256) = 32),
+  primary key (feed, number)
+);
