@@ -62,9 +62,12 @@ def test_rows_are_read_as_lines_of_json_as_often_as_one_likes(place: Site) -> No
 
 def test_what_cannot_be_read_is_one_line(place: Site) -> None:
     """Junk for a cursor, no such feed, a node without the slot, a slot that a run reads, a column of our name."""
-    place.table("taken", "id bigint primary key, _op text", rows=1)
+    place.table("ours", "id bigint primary key, _op text")
+    place.table("taken", rows=1)
     definition = place.create("taken")
     settings = _settings(place)
+    said = complaint(hadrian("feed", "create", "ours", "--publication", "ours", **settings))
+    assert "column _op has a name that a batch needs for itself; run: alter table public.ours rename" in said
     assert "not a cursor: '12'; write it as" in complaint(hadrian("feed", "read", "taken", "--after", "12", **settings))
     assert "has no feed absent; list what" in complaint(hadrian("feed", "read", "absent", **settings))
     said = complaint(hadrian("feed", "read", "taken", "--node", settings["HADRIAN_PRIMARY"]))
