@@ -265,7 +265,7 @@ class Feed:
             raise NodeLost(
                 f"no node that answers ({', '.join(node.where for node, _ in seen)}) has heard of feed {self._name} yet"
             )
-        raise BadInput(f"{newest(seen)[0][0].where} has no feed {self._name}", hint="list them: hadrian feed list")
+        raise BadInput(f"{newest(seen)[0][0].where} has no feed {self._name}", hint="list what is there: hadrian feed list")
 
     def _log_end(self) -> Lsn:
         while not (seen := newest(topology.reachable(self._nodes))):
