@@ -219,7 +219,7 @@ def test_a_feed_whose_slots_all_begin_too_late_is_told(site: Site) -> None:
     """A spare that was made after the run's checkpoint cannot give what follows it, and says from where it could."""
     site.table("belated", rows=1)
     definition = site.create("belated")
-    step_journal.open_run(site.nodes["a"], "early", "belated", "recipe")
+    step_journal.open_run(site.nodes["a"], "tardy", "belated", "recipe")
     site.insert("belated", [2])
     site.catch_up()
     begins = spare.add(site.nodes["a"], definition.slot, site.nodes["a"])
@@ -229,7 +229,7 @@ def test_a_feed_whose_slots_all_begin_too_late_is_told(site: Site) -> None:
     slots.drop(site.nodes["b"], definition.slot)
     (concern,) = _status(site, "belated").concerns
     assert f"every slot {definition.slot} begins too late" in concern.message
-    assert "the start (run early) is lost" in concern.message
+    assert "the start (run tardy) is lost" in concern.message
     assert "hadrian feed create belated" in concern.remedy
 
 
