@@ -80,20 +80,20 @@ def _differences(output: Sequence[Row], history: History) -> Iterator[str]:
         if (before.lsn, before.seq) >= (after.lsn, after.seq):
             yield f"{after} does not lie behind {before}"
     snapshot = [row for row in output if row.xid is None]
-    streamed = [row for row in output if row.xid is not None]
+    stream = [row for row in output if row.xid is not None]
     if output[: len(snapshot)] != snapshot:
         yield "rows of the snapshot come behind the stream's"
     order: list[int] = []
-    for xid, rows in itertools.groupby(streamed, key=lambda row: row.xid or 0):
+    for xid, rows in itertools.groupby(stream, key=lambda row: row.xid or 0):
         yield from _transaction(xid, list(rows), history)
         order.append(xid)
     parts = collections.Counter(order)
     yield from (f"transaction {xid} comes in {count} parts" for xid, count in parts.items() if count > 1)
     before = [xid for xid in history if xid not in parts]
+    streamed = [xid for xid in parts if xid in history]
+    yield from _missing(before, streamed, history)
+    yield from _order(streamed, history)
     yield from _snapshot(snapshot, itertools.chain.from_iterable(history[xid].operations for xid in before))
-    yield from _order(
-        [xid for xid in (*before, *parts) if xid in history], sorted(parts.keys() & history.keys()), history
-    )
 
 
 def _transaction(xid: int, rows: Sequence[Row], history: History) -> Iterator[str]:
@@ -124,14 +124,25 @@ def _snapshot(rows: Sequence[Row], operations: Iterable[Operation]) -> Iterator[
             yield f"the snapshot has {given.get(key)} for {key}; what is not in the stream left {left.get(key)}"
 
 
-def _order(order: Iterable[int], streamed: Sequence[int], history: History) -> Iterator[str]:
+def _missing(before: Iterable[int], streamed: Sequence[int], history: History) -> Iterator[str]:
+    """Name what went into the snapshot by its absence, but saw one of the stream's transactions committed."""
+    ordered = sorted(streamed)
+    for xid in before:
+        seen = history[xid].seen
+        earlier = [other for other in ordered[: bisect.bisect_left(ordered, seen.end)] if other not in seen.still_open]
+        if earlier:
+            yield f"transaction {xid} is missing: it saw {earlier[-1]} committed"
+
+
+def _order(streamed: Sequence[int], history: History) -> Iterator[str]:
+    ordered = sorted(streamed)
     given: set[int] = set()
-    first = 0  # of the streamed, by number, that is not given yet
-    for xid in order:
+    first = 0  # of the ordered, by number, that is not given yet
+    for xid in streamed:
         given.add(xid)
-        while first < len(streamed) and streamed[first] in given:
+        while first < len(ordered) and ordered[first] in given:
             first += 1
         seen = history[xid].seen
-        for index in range(first, bisect.bisect_left(streamed, seen.end)):
-            if streamed[index] not in given and streamed[index] not in seen.still_open:
-                yield f"transaction {xid} saw {streamed[index]} committed, which comes behind it"
+        for later in ordered[first : bisect.bisect_left(ordered, seen.end)]:
+            if later not in given and later not in seen.still_open:
+                yield f"transaction {xid} saw {later} committed, which comes behind it"

@@ -28,7 +28,7 @@ from replicator.postgres import spare
 from replicator.postgres.connection import Server
 
 FORKED = "forked"  # what is said on standard error each time
-_GROUP = 25  # rows: wherever it ends, mostly inside a transaction, the reader goes on after a kill
+_GROUP = 25  # rows, or one less: the reader mostly goes on inside a transaction after a kill
 _IDLE_S = 0.2
 _SPARES_S = 1.0
 _PIECE = 4096
@@ -134,7 +134,7 @@ class Reading:
             else:
                 self._held += zip(self._feed.changes(batch), batch.column("_xid").to_pylist(), strict=True)
                 while len(self._held) >= _GROUP:
-                    self._write(_GROUP)
+                    self._write(_GROUP if self._held[_GROUP - 1][0].after.seq else _GROUP - 1)
             self._confirm()
 
     def _write(self, count: int) -> None:

@@ -22,7 +22,7 @@ def _storm(folder: Path, kills: int, *, every: int) -> Storm:
                 if number % every == 0:
                     found = storm.differences()
                     print(f"{storm.kills}: {way}, {storm.forks} forks")  # noqa: T201 - progress of a soak
-                    assert found == [], f"HADRIAN_CHAOS_SEED={_SEED}, {storm.killed}, {storm.done}"
+                    assert not found, "\n".join([f"HADRIAN_CHAOS_SEED={_SEED}, {storm.killed}, {storm.done}", *found])
         return storm
 
 

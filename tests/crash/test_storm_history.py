@@ -44,6 +44,7 @@ def test_an_output_that_is_the_history_has_no_difference() -> None:
         pytest.param(_OUTPUT[:6], "transaction 13 has 1 rows, it did 2 things", id="a tail is lost"),
         pytest.param([*_OUTPUT[:2], *_OUTPUT[3:]], "transaction 11 has 1 rows", id="a head is lost"),
         pytest.param([*_OUTPUT[:4], *_OUTPUT[5:]], "for 3; what is not in the stream left d", id="one is lost"),
+        pytest.param(_OUTPUT[:5], "transaction 13 is missing: it saw 12 committed", id="the last is lost"),
         pytest.param([*_OUTPUT, _OUTPUT[-1]], "does not lie behind", id="a row comes twice"),
         pytest.param([*_OUTPUT, Row(140, 0, 12, "insert", 3, "d")], "12 comes in 2 parts", id="one comes twice"),
         pytest.param([*_OUTPUT, Row(140, 0, 14, "insert", 9, "d")], "14 never committed", id="what never happened"),
