@@ -391,26 +391,31 @@ def column_values(joined: Joined, cells: Cells, column: tuple[str, int, int], re
     Raises:
         TableUnfit: Arrow cannot hold one of them.
     """
-    array = cells.values(joined)
     is_binary = cells.kinds == BINARY
-    if not is_binary.any():
-        try:
-            array = array.cast(pa.string())
-        except pa.ArrowInvalid as error:
-            raise _not_utf8(shape, column[0]) from error
-        convert = reads.from_text
-    elif reads.from_binary is None or (cells.kinds == TEXT).any():
+    if is_binary.any() and (reads.from_binary is None or (cells.kinds == TEXT).any()):
         raise TextWanted(f"{shape.table}: column {column[0]} of type {reads.name} came in binary form")
-    else:
-        convert = reads.from_binary
+    return converted(cells.values(joined), column[0], reads, shape, binary=bool(is_binary.any()))
+
+
+def converted(array: pa.Array, column: str, reads: Codec, shape: Shape, *, binary: bool) -> pa.Array:
+    """Return a column's values, bytes as they were sent, as Arrow's. Raises: TableUnfit."""
     try:
-        return convert(array)
+        if binary and reads.from_binary is not None:
+            return reads.from_binary(array)
+        return reads.from_text(_utf8(array, column, shape))
     except pa.ArrowInvalid as error:
         if pa.types.is_string(reads.arrow):
-            raise _not_utf8(shape, column[0]) from error
-        raise TableUnfit(f"{shape.table}: a value of column {column[0]} does not fit {reads.arrow}") from error
+            raise _not_utf8(shape, column) from error
+        raise TableUnfit(f"{shape.table}: a value of column {column} does not fit {reads.arrow}") from error
     except ValueError as error:
-        raise TableUnfit(f"{shape.table}: column {column[0]}: {error}") from error
+        raise TableUnfit(f"{shape.table}: column {column}: {error}") from error
+
+
+def _utf8(array: pa.Array, column: str, shape: Shape) -> pa.Array:
+    try:
+        return array.cast(pa.string())
+    except pa.ArrowInvalid as error:
+        raise _not_utf8(shape, column) from error
 
 
 def _not_utf8(shape: Shape, column: str) -> TableUnfit:

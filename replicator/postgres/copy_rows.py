@@ -9,6 +9,7 @@ Source: PostgreSQL 18 documentation, "COPY", Binary Format.
 
 from __future__ import annotations
 
+import itertools
 import select
 from collections.abc import Iterator, Sequence
 
@@ -20,12 +21,13 @@ from psycopg import sql as pgsql
 
 from replicator.errors import FeedBroken, NodeLost
 from replicator.postgres.batches import Shape, column_values
-from replicator.postgres.errors import from_driver
+from replicator.postgres.receiver import why_ended
 from replicator.postgres.tuples import BINARY, NULL, TEXT, Cells, Joined
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\x00"
 _HEADER_BYTES = len(_SIGNATURE) + 8  # flags and the length of an extension
 _TRAILER = b"\xff\xff"
+_AT_ONCE = itertools.repeat(1)  # what has come, without waiting
 _NO_VALUE = 0xFFFFFFFF
 _AS_IT_IS = pgsql.SQL("{0}")
 _PRINTED = pgsql.SQL("case when {0} is distinct from null then concat({0}) end")  # concat makes '' of NULL
@@ -33,11 +35,17 @@ _BATCH_ROWS = 65_536
 _BATCH_BYTES = 16 << 20
 
 
+def forms(shape: Shape) -> list[pgsql.Composed]:
+    """Return an expression for each of a table's columns, in the form that is read."""
+    return [
+        (_AS_IT_IS if reads.from_binary is not None else _PRINTED).format(pgsql.Identifier(name))
+        for reads, (name, _, _) in zip(shape.codecs, shape.columns, strict=True)
+    ]
+
+
 def columns(shape: Shape) -> pgsql.Composed:
     """Return a select list of a table's columns, each in the form that is read."""
-    names = (pgsql.Identifier(name) for name, _, _ in shape.columns)
-    forms = (_AS_IT_IS if reads.from_binary is not None else _PRINTED for reads in shape.codecs)
-    return pgsql.SQL(", ").join(form.format(name) for form, name in zip(forms, names, strict=True))
+    return pgsql.SQL(", ").join(forms(shape))
 
 
 def copied(connection: psycopg.Connection, query: pgsql.Composed, shape: Shape, where: str) -> Iterator[pa.RecordBatch]:
@@ -51,43 +59,53 @@ def copied(connection: psycopg.Connection, query: pgsql.Composed, shape: Shape, 
 
     Raises:
         FeedBroken: the server sent what is no such row.
-        TableUnfit: Arrow cannot hold a value.
+        TableUnfit: Arrow cannot hold a value, or a row is larger than the server can send.
         NodeLost, HadrianError: as the server says.
     """
-    statement = pgsql.SQL("copy ({}) to stdout (format binary)").format(query).as_bytes(connection)
     rows: list[bytes] = []
     size = 0
-    for row in _rows(connection.pgconn, statement, where):
-        rows.append(row)
-        size += len(row)
-        if len(rows) == _BATCH_ROWS or size >= _BATCH_BYTES:
+    for came in _received(connection, query, where):
+        rows += came
+        size += sum(map(len, came))
+        if len(rows) >= _BATCH_ROWS or size >= _BATCH_BYTES:
             yield batch(rows, shape)
             rows, size = [], 0
     if rows:
         yield batch(rows, shape)
 
 
-def _rows(pgconn: pq.abc.PGconn, statement: bytes, where: str) -> Iterator[bytes]:
-    pgconn.send_query(statement)
+def messages(connection: psycopg.Connection, query: pgsql.Composed, where: str) -> list[bytes]:
+    """Return a query's rows as COPY in binary form sends them. Raises: as `copied`."""
+    return [message for came in _received(connection, query, where) for message in came]
+
+
+def _received(connection: psycopg.Connection, query: pgsql.Composed, where: str) -> Iterator[list[bytes]]:
+    """Yield the rows' messages, as many at a time as have come."""
+    pgconn = connection.pgconn
+    pgconn.send_query(pgsql.SQL("copy ({}) to stdout (format binary)").format(query).as_bytes(connection))
     _wait_result(pgconn, pq.ExecStatus.COPY_OUT, where)
     poll = select.poll()
     poll.register(pgconn.socket, select.POLLIN)
-    get_copy_data = pgconn.get_copy_data
-    skip = _HEADER_BYTES
-    while True:
-        size, data = get_copy_data(1)
-        if size > 0:
-            row = bytes(data[skip:])
-            if skip and data[: len(_SIGNATURE)] != _SIGNATURE:
+    header = _HEADER_BYTES
+    size = 0
+    while size >= 0:
+        came = []
+        for size, data in map(pgconn.get_copy_data, _AT_ONCE):
+            if size <= 0:
+                break
+            came.append(bytes(data))
+        if came and header:
+            if not came[0].startswith(_SIGNATURE):
                 raise FeedBroken(f"{where} sent no rows in binary form")
-            skip = 0
-            if row != _TRAILER:
-                yield row
-        elif size == 0:
+            came[0] = came[0][header:]
+            header = 0
+        if came and came[-1] == _TRAILER:
+            came.pop()
+        if came:
+            yield came
+        if size == 0:
             poll.poll()
             pgconn.consume_input()
-        else:
-            break
     _wait_result(pgconn, pq.ExecStatus.COMMAND_OK, where)
     while pgconn.get_result() is not None:
         pass
@@ -98,7 +116,7 @@ def _wait_result(pgconn: pq.abc.PGconn, wanted: pq.ExecStatus, where: str) -> No
     if result is None:
         raise NodeLost(f"{where} went away")
     if result.status != wanted:
-        raise from_driver(psycopg.errors.error_from_result(result), where)
+        raise why_ended(psycopg.errors.error_from_result(result), where)
 
 
 def batch(rows: Sequence[bytes], shape: Shape) -> pa.RecordBatch:

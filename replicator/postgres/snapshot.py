@@ -8,6 +8,8 @@ The snapshot lasts as long as the session that exported it. When that is cut off
 one further on, and what was read until then is kept: see `changed_keys`. The feed then begins where the new one
 stands; its own slot, which has the changes in between, stays as it is.
 
+A part's rows come packed, many blocks at a time, where they are small: see `packed_rows`.
+
 On a standby a part's query may be cancelled when it keeps replay from going on. It is then asked again in the same
 snapshot, which shows the same.
 
@@ -31,15 +33,18 @@ from sqlalchemy import Connection
 
 from replicator import sql
 from replicator.batch import python_values
-from replicator.errors import HadrianError, NodeLost, TimelineForked
+from replicator.errors import HadrianError, NodeLost, TableUnfit, TimelineForked
 from replicator.position import Cursor, Lsn
 from replicator.postgres import changed_keys, copy_rows, slot_state, topology
 from replicator.postgres import slot as slots
 from replicator.postgres.batches import Shape
 from replicator.postgres.changed_keys import ChangedKeys
 from replicator.postgres.connection import Server, driver
+from replicator.postgres.packed_rows import Packing
 from replicator.postgres.snapshot_plan import Part, Plan, Stale, lock, plan, row_filter, shape_of
 
+_FEW_BLOCKS, _MANY_BLOCKS = 16, 512  # that are read at once
+_LARGE_BYTES = 64 << 10  # of the rows of a block
 _NO_SNAPSHOT = ("22023", "42704", "55000")  # what `set transaction snapshot` says when its session has ended
 
 
@@ -185,21 +190,39 @@ def read_part(source: Server, snapshot: Snapshot, part: Part) -> Iterator[pa.Rec
         RecoveryConflict: begin this part once more.
         HadrianError: as `session` and `copy_rows.copied`.
     """
-    planned = snapshot.plan
-    conditions = [row_filter(planned.table), pgsql.SQL("ctid >= {}").format(_block(part.first))]
-    if part.behind is not None:
-        conditions.append(pgsql.SQL("ctid < {}").format(_block(part.behind)))
-    query = pgsql.SQL("select {columns} from only {table} where {conditions}").format(
-        columns=copy_rows.columns(planned.shape),
-        table=pgsql.Identifier(part.table.schema, part.table.name),
-        conditions=pgsql.SQL(" and ").join(conditions),
-    )
     with session(source, snapshot.exported) as connection:
         lock(connection, part)
-        for batch in _copied(connection, query, planned.shape, source):
+        for batch in _in_blocks(connection, snapshot.plan, part, source):
             left = snapshot.changed.without(batch)
             if left.num_rows:
                 yield left
+
+
+def _in_blocks(connection: Connection, planned: Plan, part: Part, server: Server) -> Iterator[pa.RecordBatch]:
+    """Yield a part's rows, many blocks at a time; a row at a time where rows are large."""
+    table = pgsql.Identifier(part.table.schema, part.table.name)
+    condition = row_filter(planned.table)
+    packing = Packing(connection, planned.shape, server.where)
+    connection.execute(sql.load("postgres/feed/read_settings"), {"local": True})
+    first, end = part.first, part.first + max(part.blocks, 1)
+    blocks = _FEW_BLOCKS
+    while first < end and blocks:
+        behind = min(first + blocks, end)
+        try:
+            batch = packing.read(table, condition, first, behind, to_the_end=behind == end and part.behind is None)
+        except TableUnfit:  # together they are too much, or one is no row to be fed, which is then said of it
+            break
+        yield batch
+        blocks = _MANY_BLOCKS if batch.nbytes < (behind - first) * _LARGE_BYTES else 0
+        first = behind
+    if first < end:
+        conditions = [condition, pgsql.SQL("ctid >= {}").format(_block(first))]
+        if part.behind is not None:
+            conditions.append(pgsql.SQL("ctid < {}").format(_block(part.behind)))
+        query = pgsql.SQL("select {columns} from only {table} where {conditions}").format(
+            columns=copy_rows.columns(planned.shape), table=table, conditions=pgsql.SQL(" and ").join(conditions)
+        )
+        yield from _copied(connection, query, planned.shape, server)
 
 
 def read_changed(source: Server, snapshot: Snapshot) -> Iterator[pa.RecordBatch]:
