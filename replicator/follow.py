@@ -7,6 +7,7 @@ what the newest timeline never had ends the reading with TimelineForked, and not
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from typing import Self
@@ -172,13 +173,14 @@ class Feed:
         try:
             reader = self._opened()
             batch = reader.read(timeout_s)
-            if time.monotonic() > self._asked + _ASK_S:
-                reader.cursor()  # so that it is right if the node is promoted and then lost
-                self._asked = time.monotonic()
         except _RETRIED as lost:
             self._lose(lost)
             return None
         self._lost_since = None
+        if time.monotonic() > self._asked + _ASK_S:
+            with contextlib.suppress(*_RETRIED):  # the batch is here: the next read will notice
+                reader.cursor()  # so that it is right if the node is promoted and then lost
+            self._asked = time.monotonic()
         return batch
 
     def batches(self, *, follow: bool = False) -> Iterator[pa.RecordBatch]:
@@ -265,7 +267,9 @@ class Feed:
             raise NodeLost(
                 f"no node that answers ({', '.join(node.where for node, _ in seen)}) has heard of feed {self._name} yet"
             )
-        raise BadInput(f"{newest(seen)[0][0].where} has no feed {self._name}", hint="list what is there: hadrian feed list")
+        raise BadInput(
+            f"{newest(seen)[0][0].where} has no feed {self._name}", hint="list what is there: hadrian feed list"
+        )
 
     def _log_end(self) -> Lsn:
         while not (seen := newest(topology.reachable(self._nodes))):

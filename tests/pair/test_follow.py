@@ -7,12 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from replicator import follow
 from replicator.change import Change
 from replicator.errors import BadInput, FeedBroken, TakeoverTimedOut, TimelineForked
 from replicator.follow import Feed
 from replicator.handover import create_feed
+from replicator.position import TimelineHistory
 from replicator.postgres import slot_state, spare, topology
 from replicator.postgres.connection import nodes_of
+from replicator.postgres.stream import Stream
 from tests.fixtures.site import TIMEOUT_S, Site, ids_of
 
 
@@ -57,6 +60,31 @@ def test_a_feed_is_followed_through_a_restart_of_its_node(doomed: Site) -> None:
         doomed.insert("f", [4, 5])
         doomed.pair.embedded.start()
         assert _next(rows, 2) == [4, 5]
+
+
+def test_what_was_read_is_given_also_if_the_node_is_lost_right_behind_it(
+    doomed: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node dies before it can say on which timeline it was."""
+    doomed.table("f", rows=2)
+    doomed.create("f")
+    doomed.insert("f", [3])
+    ask = Stream.history
+
+    def die_first(stream: Stream) -> TimelineHistory:
+        doomed.pair.embedded.kill("b")
+        monkeypatch.setattr(Stream, "history", ask)
+        return ask(stream)
+
+    monkeypatch.setattr(follow, "_ASK_S", 0)
+    with Feed("f", _urls(doomed), patience_s=5) as feed:
+        batches = feed.batches(follow=True)
+        assert ids_of(list(feed.changes(next(batches)))) == [1, 2]
+        monkeypatch.setattr(Stream, "history", die_first)
+        assert next(batches)["id"].to_pylist() == [3]
+        doomed.pair.embedded.start()
+        doomed.insert("f", [4])
+        assert next(batches)["id"].to_pylist() == [4]
 
 
 def test_a_feed_goes_on_from_a_spare_when_its_node_is_gone(doomed: Site) -> None:
