@@ -28,10 +28,10 @@ from replicator.postgres import spare
 from replicator.postgres.connection import Server
 
 FORKED = "forked"  # what is said on standard error each time
-_GROUP = 25  # rows, or one less: the reader mostly goes on inside a transaction after a kill
+_GROUP = 5  # rows, or one less: the reader mostly goes on inside a transaction after a kill
 _IDLE_S = 0.2
 _SPARES_S = 1.0
-_PIECE = 4096
+_PIECE = 256
 _TAIL = 200 * _GROUP  # bytes: more than a group has
 _CURSOR = b'{"cursor": '
 
