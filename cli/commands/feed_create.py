@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,8 @@ from cli.options import Output, examples, format_option, primary_option, spare_n
 from replicator.errors import BadInput
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from replicator.postgres.spare import Wanted
 
 _NODE_NAMES = re.compile(r"[^,\s]+:[0-9]+(/[^,\s]*)?(,[^,\s]+:[0-9]+(/[^,\s]*)?)*", re.ASCII)
@@ -86,7 +89,8 @@ def create(
 ) -> None:
     """Create feed NAME: a slot, and the table's rows as they stand where the slot begins.
 
-    No lock is taken and no writer waits. Interrupted, it leaves nothing; run it again.
+    No lock is taken and no writer waits. Interrupted, it leaves nothing. Killed, or cut off because a node is lost, it
+    leaves what was read; run it again, and it goes on from there.
 
     The slot is made on the standby where that can decode (PostgreSQL 16+), else on the primary; with --failover on the
     primary, once it is certain that the standby copies it. What was chosen is said with its reasons.
@@ -109,7 +113,7 @@ def create(
     with progress.progress("snapshot", None) as advance:
         made = handover.create(
             name, publication, primary_url=primary, standby_url=standby, failover=failover, node_urls=nodes,
-            spares=spares, progress=lambda blocks, total, rows: advance(blocks, f"{rows:,} rows", total),
+            spares=spares, progress=_shown(advance),
         )  # fmt: skip
     feed = made.feed
     if output == "json":
@@ -122,6 +126,20 @@ def create(
         render.line(f"  {reason}")
     for where in made.spares:
         render.line(f"spare slot on {where}")
+
+
+def _shown(advance: progress.Advance) -> Callable[[int, int, int], None]:
+    """Show how far a snapshot is, and how fast it has come since the first that was told of it."""
+    first: tuple[float, int] | None = None
+
+    def show(blocks: int, total: int, rows: int) -> None:
+        nonlocal first
+        now = time.monotonic()
+        began, before = first = first or (now, rows)
+        rate = f", {(rows - before) / (now - began):,.0f} a second" if now > began else ""
+        advance(blocks, f"{rows:,} rows{rate}", total)
+
+    return show
 
 
 def _create_journal(name: str, table: str, primary: str, output: Output) -> None:

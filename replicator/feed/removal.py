@@ -85,6 +85,7 @@ def _remove(name: str, primary: PostgresDatabase, nodes: Sequence[PostgresDataba
         state.check_free()
     with primary.begin() as transaction:
         runs = _delete(primary, transaction, definition, with_runs=with_runs) if definition is not None else []
+        transaction.execute(primary.statement("feed/delete_snapshot"), {"feed": name})
         for node in holders:
             slots.drop(node, slot)
     return Removed(name, definition is not None, slot, tuple(node.where for node in holders), tuple(runs))

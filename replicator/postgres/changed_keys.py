@@ -43,7 +43,7 @@ from replicator.postgres.tuples import TEXT, Cells, Joined
 MOST = 500_000  # keys: with more, the table is as soon read again
 _MESSAGES = 100_000
 _ASKED = 5_000  # keys a query
-_RELATION, _INSERT, _UPDATE, _DELETE, _TRUNCATE = b"RIUDT"
+_RELATION, _INSERT, _UPDATE, _DELETE = b"RIUD"
 _OLD, _KEY = b"OK"
 _CHANGES = sql.load("postgres/feed/slot_changes")
 
@@ -148,8 +148,6 @@ def _messages(source: Server, slot: str, publication: str, upto: Lsn) -> Iterato
 
 def _keys(joined: Joined, plan: Plan) -> Iterator[tuple[str, ...]]:
     """Yield the keys of the rows that these messages name: of an update the old one, where it is sent, and the new."""
-    if (joined.kinds == _TRUNCATE).any():
-        raise Stale(f"{plan.table.name} was truncated since it was begun")
     for index in np.flatnonzero(joined.kinds == _RELATION).tolist():
         shape = described(joined.message(index), plan.shape.catalog)
         if (shape.table, shape.columns) != (plan.shape.table, plan.shape.columns):

@@ -13,6 +13,7 @@ import pytest
 
 from replicator import handover
 from replicator.errors import NodeLost, NodeUnreachable, SlotInUse
+from replicator.feed import removal
 from replicator.feed.definition import Definition
 from replicator.handover import create_feed
 from replicator.postgres import changed_keys, snapshot_plan
@@ -34,6 +35,8 @@ _PART_BLOCKS = 2
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot_plan, "PART_BLOCKS", _PART_BLOCKS)
+    monkeypatch.setattr(changed_keys, "_MESSAGES", 50)
+    monkeypatch.setattr(changed_keys, "_ASKED", 100)
 
 
 @pytest.fixture
@@ -246,6 +249,16 @@ def test_a_table_that_is_truncated_behind_the_snapshot_is_not_read_as_an_empty_o
         _create(site, "emptied")
     assert site.left_behind("emptied") == []
     assert _kept(site, "emptied") == set()
+
+
+def test_what_was_killed_can_be_dropped_instead(site: Site) -> None:
+    """Slot and parts go, and nothing holds the log back any more."""
+    busy_table.make(site, "dropped", _ROWS)
+    assert _killed(site, "dropped", 3)
+    urls = {name: site.nodes[name].url.render_as_string(hide_password=False) for name in site.nodes}
+    removal.remove("dropped", primary_url=urls["a"], node_urls=[urls["b"]])
+    assert _kept(site, "dropped") == set()
+    assert site.left_behind("dropped") == []
 
 
 def test_a_feed_is_created_by_one_at_a_time(site: Site) -> None:
