@@ -150,9 +150,11 @@ def _keys(joined: Joined, plan: Plan) -> Iterator[tuple[str, ...]]:
     """Yield the keys of the rows that these messages name: of an update the old one, where it is sent, and the new."""
     for index in np.flatnonzero(joined.kinds == _RELATION).tolist():
         shape = described(joined.message(index), plan.shape.catalog)
-        if (shape.table, shape.columns) != (plan.shape.table, plan.shape.columns):
+        # A partition's columns come too, beside those of the table whose rows are published.
+        if shape.oid == plan.shape.oid and shape != plan.shape:
             raise Stale(f"{plan.table.name} was altered since it was begun")
     rows = np.flatnonzero(np.isin(joined.kinds, (_INSERT, _UPDATE, _DELETE)))
+    rows = rows[joined.number(joined.starts[rows] + 1, 4) == plan.shape.oid]
     starts, ends = joined.starts[rows] + 6, joined.ends[rows]
     marks = joined.byte(starts - 1)
     first, behind = joined.tuples(starts, ends, len(plan.shape.columns))
