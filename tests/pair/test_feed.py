@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import itertools
 import random
 import threading
@@ -21,13 +22,16 @@ from replicator.errors import (
     TimelineForked,
 )
 from replicator.feed.reader import start
-from replicator.handover import create_feed, open_feed
+from replicator.follow import open_reader
+from replicator.handover import create_feed
 from replicator.position import Cursor, Lsn
 from replicator.postgres import slot as slots
+from replicator.postgres import snapshot_plan
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.embedded import NodeName
 from replicator.postgres.topology import wait_until
-from tests.fixtures.site import MARKER, TIMEOUT_S, Site, ids_of, next_of, read_of, until_marker
+from replicator.store.reader import manifest
+from tests.fixtures.site import MARKER, TIMEOUT_S, OpenFeed, Site, ids_of, next_of, read_of, until_marker
 
 _WRITERS = 3
 _IDS_A_WRITER = 40
@@ -178,11 +182,15 @@ def test_reading_on_at_each_cursor_of_a_run_gives_the_same_rest(site: Site) -> N
             assert feed.read(0) is None
 
 
-def test_a_snapshot_of_several_blobs_is_read_on_from_any_row(site: Site) -> None:
+def test_a_snapshot_of_several_blobs_is_read_on_from_any_row(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cursor at, before or behind the border of two blobs misses no row."""
+    monkeypatch.setattr(snapshot_plan, "PART_BLOCKS", 6)
     site.table("wide", rows=4100)
     definition = site.create("wide")
-    for seq in (0, 1, 1999, 2000, 2001, 4000, 4099):
+    blobs = manifest(site.nodes["b"], definition.snapshot_id).blobs
+    borders = list(itertools.accumulate(blob.attributes["rows"] for blob in blobs))
+    assert len(borders) > 2
+    for seq in (0, 1, *(border + more for border in borders[:-1] for more in (-1, 0, 1)), 4099):
         with site.open(definition, Cursor(Lsn(0), seq)) as feed:
             assert ids_of(read_of(feed, 4100 - seq)) == list(range(seq + 1, 4101))
 
@@ -319,7 +327,7 @@ def test_a_long_value_that_an_update_left_alone_is_in_the_change(site: Site) -> 
     with site.open(definition) as feed:
         before, after = read_of(feed, 2)
     assert len(before.values["v"] or "") > 100_000
-    assert after.values == {**before.values, "touched": "1"}
+    assert after.values == {**before.values, "touched": 1}
 
 
 _TYPES = {
@@ -331,7 +339,7 @@ _TYPES = {
     "bytea": [r"\x00ff5c27"],
     "text": ["tab\there\nline\\N 'quoted' \"twice\" \\x \u2028 \U0001f42c", "", r"\N", "\x1c\x85"],
     "text[]": [r'{a,NULL,"b \"c\" \\ d",""}', "{}"],
-    "int[]": ["{{1,2},{3,NULL}}"],
+    "int[]": ["{1,NULL,3}"],
     "jsonb": [r'{"b": [1, 2.50, null], "a": "\u00e9 \" \\"}'],
     "uuid": ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"],
     "mood": ["sad"],
@@ -342,8 +350,8 @@ _TYPES = {
 }
 
 
-def test_a_value_has_the_same_text_in_the_snapshot_and_in_the_stream(site: Site) -> None:
-    """Whoever printed it, and whatever the database's own output settings are, a value is the same text."""
+def test_a_value_is_the_same_in_the_snapshot_and_in_the_stream(site: Site) -> None:
+    """Whoever sent it, and whatever the database's own output settings are."""
     site.run("create type mood as enum ('sad', 'glad')")
     site.run("alter database postgres set datestyle = 'German'")
     site.run("alter database postgres set timezone = 'Asia/Tokyo'")
@@ -361,7 +369,8 @@ def test_a_value_has_the_same_text_in_the_snapshot_and_in_the_stream(site: Site)
     for before, after, row in zip(snapshot, stream, rows, strict=True):
         assert {**after.values, "id": before.values["id"]} == before.values
         assert [value is None for value in row] == [before.values[f"c{n}"] is None for n in range(len(row))]
-    assert snapshot[0].values["c2"] == "2026-03-28 17:30:00.123456+00"
+    assert snapshot[0].values["c2"] == dt.datetime(2026, 3, 28, 17, 30, 0, 123456, tzinfo=dt.UTC)
+    assert snapshot[0].values["c5"] == b"\x00\xff\x5c\x27"
     assert snapshot[0].values["c6"] == _TYPES["text"][0]
 
 
@@ -378,7 +387,7 @@ def test_text_is_the_same_in_a_database_of_another_encoding(site: Site) -> None:
             connection.exec_driver_sql("insert into letters values (1, 'é')")
             definition = create_feed("letters", "letters", source=latin, primary=latin)
             connection.exec_driver_sql("insert into letters values (2, 'é')")
-        with open_feed(definition, source=latin, after=start()) as feed:
+        with OpenFeed(open_reader(definition, latin, start())) as feed:
             assert [change.values["v"] for change in read_of(feed, 2)] == ["é", "é"]
 
 
@@ -395,9 +404,9 @@ def test_filter_and_column_list_hold_for_snapshot_and_stream_alike(site: Site) -
     with site.open(definition) as feed:
         seen = [(change.op, change.values) for change in read_of(feed, 3)]
     assert seen == [
-        (Op.SNAPSHOT, {"id": "2", "grade": "2"}),
-        (Op.INSERT, {"id": "1", "grade": "2"}),
-        (Op.DELETE, {"id": "2", "grade": "2"}),
+        (Op.SNAPSHOT, {"id": 2, "grade": 2}),
+        (Op.INSERT, {"id": 1, "grade": 2}),
+        (Op.DELETE, {"id": 2, "grade": 2}),
     ]
 
 
@@ -410,4 +419,4 @@ def test_names_that_need_quoting_are_quoted(site: Site) -> None:
     definition = create_feed("odd", publication, source=site.nodes["a"], primary=site.nodes["a"])
     site.run(f"insert into {table} values (2, 2)")
     with site.open(definition, node="a") as feed:
-        assert [change.values for change in read_of(feed, 2)] == [{"Key %s": n, "select": n} for n in "12"]
+        assert [change.values for change in read_of(feed, 2)] == [{"Key %s": n, "select": n} for n in (1, 2)]

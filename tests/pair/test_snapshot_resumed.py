@@ -255,7 +255,7 @@ def test_the_standbys_death_costs_no_part(doomed: Site, parts_read: list[int]) -
         kept = _kept(doomed, "mortal")
         parts_read.clear()
         doomed.nodes["b"].close()
-        embedded.start("b")
+        embedded.start(["b"])
         definition = _create(doomed, "mortal")
     assert kept
     assert not kept & set(parts_read)
