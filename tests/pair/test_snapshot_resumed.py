@@ -29,7 +29,7 @@ from tests.fixtures.site import Site
 
 _TAKER = Path(__file__).with_name("snapshot_taker.py")
 _ROWS = 3000
-_PART_BLOCKS = 2
+_PART_BLOCKS = 4
 
 
 @pytest.fixture(autouse=True)
@@ -110,8 +110,6 @@ def test_rows_that_change_between_the_attempts_are_as_they_are_at_the_end(site: 
     busy_table.make(site, "changed", _ROWS)
     kept = _killed(site, "changed", 5)
     for statement in (
-        "delete from changed where id %% 2 = 1 and id < 1000",
-        "vacuum changed",  # what is written now has room in the parts that are kept
         "update changed set id = id + 100000 where id > 2900",
         "update changed set version = 1 where id %% 5 = 0",
         "update changed set id = -id where id %% 7 = 0",
