@@ -275,8 +275,10 @@ def test_a_part_whose_query_the_standby_cancels_is_read_again(site: Site, monkey
                 raise RecoveryConflict("canceling statement due to conflict with recovery")
 
     monkeypatch.setattr(handover, "read_part", read)
-    definition = _create(site, "cancelled")
+    said: list[str] = []
+    definition = _create(site, "cancelled", said)
     assert len(cancelled) > 10
+    assert said == []
     assert busy_table.check_exact(site, definition) == _ROWS
 
 
