@@ -25,6 +25,8 @@ _QUERY = "select id, at, body from event"
 
 def hadrian(job: Job) -> Read:
     """Make an Arrow table, in parts, over two sessions, as a feed's snapshot is read."""
+    import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401 - it is imported before the clock starts
+
     from replicator.position import Lsn
     from replicator.postgres import snapshot as snapshots
     from replicator.postgres.changed_keys import ChangedKeys
