@@ -107,8 +107,7 @@ def _received(connection: psycopg.Connection, query: pgsql.Composed, where: str)
             poll.poll()
             pgconn.consume_input()
     _wait_result(pgconn, pq.ExecStatus.COMMAND_OK, where)
-    while pgconn.get_result() is not None:
-        pass
+    _finish(pgconn)
 
 
 def _wait_result(pgconn: pq.abc.PGconn, wanted: pq.ExecStatus, where: str) -> None:
@@ -116,7 +115,14 @@ def _wait_result(pgconn: pq.abc.PGconn, wanted: pq.ExecStatus, where: str) -> No
     if result is None:
         raise NodeLost(f"{where} went away")
     if result.status != wanted:
+        _finish(pgconn)
         raise why_ended(psycopg.errors.error_from_result(result), where)
+
+
+def _finish(pgconn: pq.abc.PGconn) -> None:
+    """Take what is left, so that the session may be asked again."""
+    while pgconn.get_result() is not None:
+        pass
 
 
 def batch(rows: Sequence[bytes], shape: Shape) -> pa.RecordBatch:

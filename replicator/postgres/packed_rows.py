@@ -30,15 +30,16 @@ from replicator.postgres import copy_rows
 from replicator.postgres.arrow_types import Codec
 from replicator.postgres.batches import Shape, converted
 from replicator.postgres.connection import driver
+from replicator.schema import TableName
 
 _BLOCKS = 16  # a pack
 _LAST_BLOCK = (1 << 32) - 1
 _NULL = -1
 _PACKS = pgsql.SQL(
-    "select pack.* from generate_series({first}::bigint, {last}, {blocks}) as hadrian (start) cross join lateral ("
+    "select pack.* from generate_series({first}::bigint, {last}, {blocks}) as {series} (start) cross join lateral ("
     " select {packed} from ("
-    "  select {values} from only {table} where {condition} and ctid >= ('(' || hadrian.start || ',0)')::tid"
-    "  and ctid < ('(' || case when hadrian.start + {blocks} > {last} then {end} else hadrian.start + {blocks} end"
+    "  select {values} from only {table} where {condition} and ctid >= ('(' || {series}.start || ',0)')::tid"
+    "  and ctid < ('(' || case when {series}.start + {blocks} > {last} then {end} else {series}.start + {blocks} end"
     "   || ',0)')::tid"
     "  offset 0"  # without it each value would be made once more for its length
     " ) as value"
@@ -80,7 +81,7 @@ class Packing:
         ]
 
     def read(
-        self, table: pgsql.Composable, condition: pgsql.Composable, first: int, behind: int, *, to_the_end: bool
+        self, table: TableName, condition: pgsql.Composable, first: int, behind: int, *, to_the_end: bool
     ) -> pa.RecordBatch:
         """Return the rows of some blocks, in the order of these; there may be none.
 
@@ -97,7 +98,9 @@ class Packing:
         """
         query = _PACKS.format(
             first=first, last=behind - 1, blocks=_BLOCKS, end=_LAST_BLOCK if to_the_end else behind,
-            packed=self._packed(), values=self._values(), table=table, condition=condition,
+            packed=self._packed(), values=self._values(), condition=condition,
+            table=pgsql.Identifier(table.schema, table.name),
+            series=pgsql.Identifier("serie" if table.name == "series" else "series"),  # or it would hide this one
         )  # fmt: skip
         with self._connection.transaction():  # a savepoint
             packs = [_fields(message) for message in copy_rows.messages(self._connection, query, self._where)]

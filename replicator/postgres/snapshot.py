@@ -200,7 +200,6 @@ def read_part(source: Server, snapshot: Snapshot, part: Part) -> Iterator[pa.Rec
 
 def _in_blocks(connection: Connection, planned: Plan, part: Part, server: Server) -> Iterator[pa.RecordBatch]:
     """Yield a part's rows, many blocks at a time; a row at a time where rows are large."""
-    table = pgsql.Identifier(part.table.schema, part.table.name)
     condition = row_filter(planned.table)
     packing = Packing(connection, planned.shape, server.where)
     connection.execute(sql.load("postgres/feed/read_settings"), {"local": True})
@@ -209,7 +208,7 @@ def _in_blocks(connection: Connection, planned: Plan, part: Part, server: Server
     while first < end and blocks:
         behind = min(first + blocks, end)
         try:
-            batch = packing.read(table, condition, first, behind, to_the_end=behind == end and part.behind is None)
+            batch = packing.read(part.table, condition, first, behind, to_the_end=behind == end and part.behind is None)
         except TableUnfit:  # together they are too much, or one is no row to be fed, which is then said of it
             break
         yield batch
@@ -220,7 +219,9 @@ def _in_blocks(connection: Connection, planned: Plan, part: Part, server: Server
         if part.behind is not None:
             conditions.append(pgsql.SQL("ctid < {}").format(_block(part.behind)))
         query = pgsql.SQL("select {columns} from only {table} where {conditions}").format(
-            columns=copy_rows.columns(planned.shape), table=table, conditions=pgsql.SQL(" and ").join(conditions)
+            columns=copy_rows.columns(planned.shape),
+            table=pgsql.Identifier(part.table.schema, part.table.name),
+            conditions=pgsql.SQL(" and ").join(conditions),
         )
         yield from _copied(connection, query, planned.shape, server)
 
