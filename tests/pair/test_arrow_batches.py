@@ -16,70 +16,10 @@ from replicator.postgres.pgoutput import decode
 from replicator.postgres.transactions import Transactions
 from replicator.postgres.type_catalog import TypeCatalog
 from tests.fixtures.pair import Pair
+from tests.fixtures.typed_values import TYPES, columns_of, fill, make_types
 
 _START = Cursor(Lsn(0), 0)
 
-# type: values as literals; each also gets a NULL
-_TYPES = {
-    "boolean": ["true", "false"],
-    "smallint": ["-32768", "32767"],
-    "integer": ["-2147483648", "2147483647"],
-    "bigint": ["-9223372036854775808", "9223372036854775807"],
-    "oid": ["0", "4294967295"],
-    "real": ["1.1", "-3.4028235e38", "1e-45", "'infinity'", "'-infinity'", "-0.0"],
-    "double precision": ["0.1", "1.7976931348623157e308", "5e-324", "'infinity'", "'-infinity'"],
-    "numeric(10, 2)": ["12345678.90", "-0.01", "0"],
-    "numeric(38, 10)": ["9999999999999999999999999999.9999999999"],
-    "numeric(76, 0)": ["-" + "9" * 76],
-    "numeric(3, 5)": ["0.00999", "-0.00001"],
-    "numeric(2, -3)": ["99000", "-1000"],
-    "numeric(100, 50)": ["1." + "0" * 49 + "1"],
-    "numeric": ["1e100", "0.00000000000000000000000000000000000000001", "'NaN'", "'Infinity'"],
-    "money": ["12.5", "'-$1,234,567.89'"],
-    "text": ["''", "'plain'", "'naïve ☃ \U0001f600'", "E'tab\\tnewline\\n\"quote\" \\\\'", "repeat('long ', 1000)"],
-    "varchar(5)": ["'abcde'"],
-    "char(5)": ["'ab'"],
-    "name": ["'a_name'"],
-    '"char"': ["'x'"],
-    "bytea": ["''", "'\\x00ff'", "'\\x5c78'"],
-    "date": ["'2026-11-25'", "'0044-03-15 BC'", "'10000-01-01'", "'4713-01-01 BC'", "'5874897-12-31'"],
-    "time": ["'00:00'", "'23:59:59.999999'", "'12:30:00.5'"],
-    "timetz": ["'12:30+02'", "'23:59:59.999999-11:30'"],
-    "timestamp": ["'2026-11-25 01:02:03.4'", "'0001-01-01 BC'", "'1969-12-31 23:59:59.999999'", "'200000-02-29'"],
-    "timestamptz": ["'2026-11-25 01:02:03.4+05:30'", "'0044-03-15 BC'", "'1883-11-18 12:00-04:56:02'"],
-    "interval": ["'1 year 2 mons -3 days 04:05:06.7'", "'-178000000 years'"],
-    "uuid": ["'00000000-0000-0000-0000-000000000000'", "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'"],
-    "json": ["""'{"a": [1,  2], "b": null}'"""],
-    "jsonb": ["""'{"a": [1,  2], "é": "☃"}'""", "'null'"],
-    "inet": ["'10.0.0.1'", "'::1/64'"],
-    "cidr": ["'10.0.0.0/8'"],
-    "macaddr": ["'08:00:2b:01:02:03'"],
-    "int4range": ["'[1,5)'", "'empty'", "'(,)'"],
-    "tstzrange": ["'[2026-01-01, 2026-02-01)'"],
-    "int4multirange": ["'{[1,3),[5,8)}'"],
-    "point": ["'(1.5,2)'"],
-    "tsvector": ["'fat cat'"],
-    "bit(3)": ["b'101'"],
-    "mood": ["'happy'", "'so so'"],
-    "amount": ["1.25"],
-    "pair": ["row(1, 'a \"b\", c')"],
-    "int_list": ["'{1,2}'"],
-    "integer[]": ["'{}'", "'{1,NULL,-3}'", "'[0:1]={5,6}'"],
-    "boolean[]": ["'{t,f,NULL}'"],
-    "numeric(5, 2)[]": ["'{1.25,NULL,-999.99}'"],
-    "text[]": ["'{}'", "array['a', '', 'NULL', null, 'b \"c\" \\ , {}', E'x\\ny']", "'{plain,words}'"],
-    "bytea[]": ["array['\\x01'::bytea, '\\x'::bytea, null]"],
-    "timestamptz[]": ["array['2026-11-25 01:02:03.4+00'::timestamptz, null]"],
-    "date[]": ["array['2026-11-25'::date]"],
-    "uuid[]": ["array['a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid, null]"],
-    "jsonb[]": ["""array['{"a": 1}'::jsonb, '2'::jsonb]"""],
-    "box[]": ["'{(1,1),(0,0);(2,2),(1,1)}'"],
-    "mood[]": ["'{happy,\"so so\",NULL}'"],
-    "amount[]": ["'{1.25,2.50}'"],
-    "int_list[]": ["array['{1,2}'::int_list, '{}'::int_list, null]"],
-    "pair[]": ["array[row(1, 'x')::pair]"],
-    "int4range[]": ["array['[1,5)'::int4range]"],
-}
 _BINARY_TYPES = [
     *("boolean", "smallint", "integer", "bigint", "oid", "real", "double precision"),
     *("text", "varchar(5)", "char(5)", "name", "bytea", "uuid", "json", "jsonb"),
@@ -90,10 +30,7 @@ _BINARY_TYPES = [
 @pytest.fixture(scope="module")
 def types(shared_pair: Pair) -> Pair:
     """Make the types that are not built in."""
-    shared_pair.run("create type mood as enum ('happy', 'so so')")
-    shared_pair.run("create domain amount as numeric(9, 2) check (value > 0)")
-    shared_pair.run("create domain int_list as integer[]")
-    shared_pair.run("create type pair as (number integer, word text)")
+    make_types(shared_pair)
     return shared_pair
 
 
@@ -144,19 +81,6 @@ def slot_of(types: Pair) -> Iterator[Callable[[str, str], _Slot]]:
     yield make
     for slot in made:
         slot.drop()
-
-
-def _columns(kinds: list[str]) -> str:
-    return ", ".join(["row_id integer primary key", *(f"c{number} {kind}" for number, kind in enumerate(kinds))])
-
-
-def _fill(slot: _Slot, kinds: list[str]) -> None:
-    """Insert rows with each value of each kind, and NULL."""
-    longest = max(len(_TYPES[kind]) for kind in kinds) + 1
-    for row in range(longest):
-        values = [_TYPES[kind][row] if row < len(_TYPES[kind]) else "null" for kind in kinds]
-        casts = [value if value == "null" else f"({value})::{kind}" for value, kind in zip(values, kinds, strict=True)]
-        slot.pair.run(f"insert into {slot.name} values ({row}, {', '.join(casts)})")
 
 
 def _asked(kind: pa.DataType, value: str) -> str:
@@ -215,16 +139,16 @@ def _check_against_query(slot: _Slot, kinds: list[str], read: pa.Table) -> None:
 
 def test_every_type_is_read_as_a_query_returns_it(slot_of: Callable[[str, str], _Slot]) -> None:
     """Each value of each type, NULL too, in its Arrow type and exactly the server's."""
-    kinds = list(_TYPES)
-    slot = slot_of("every_type", _columns(kinds))
-    _fill(slot, kinds)
+    kinds = list(TYPES)
+    slot = slot_of("every_type", columns_of(kinds))
+    fill(slot.pair, slot.name, kinds)
     _check_against_query(slot, kinds, slot.table())
 
 
 def test_binary_form_gives_the_same_values_as_text(types: Pair, slot_of: Callable[[str, str], _Slot]) -> None:
     """The types that are read in binary form come out the same, and are the ones that say so."""
-    slot = slot_of("binary_types", _columns(_BINARY_TYPES))
-    _fill(slot, _BINARY_TYPES)
+    slot = slot_of("binary_types", columns_of(_BINARY_TYPES))
+    fill(slot.pair, slot.name, _BINARY_TYPES)
     _check_against_query(slot, _BINARY_TYPES, slot.table(binary=True))
     oids = types.run(
         "select atttypid::bigint, atttypmod from pg_attribute "
