@@ -191,7 +191,8 @@ def test_wherever_reading_goes_over_to_single_rows_each_is_read_once(
     monkeypatch.setattr(snapshots, "_LARGE_BYTES", 1000 if cut == "large" else 64 << 10)
     monkeypatch.setattr(snapshot_plan, "PART_BLOCKS", part_blocks)
     assert long_rows.read().column("id").to_pylist() == list(range(1, _BLOCKS + 1))
-    assert steps > -(-_BLOCKS // part_blocks) or cut == "large"
+    parts = -(-_BLOCKS // part_blocks)
+    assert steps == parts if cut == "large" else steps > parts
 
 
 def test_rows_that_have_no_place_in_one_message_are_read_one_by_one(shared_pair: Pair) -> None:
