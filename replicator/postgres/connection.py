@@ -24,6 +24,7 @@ CONNECT_TIMEOUT_S = 5
 
 # Text output must not depend on who asks: these decide how dates, intervals, floats and bytea are printed.
 _OUTPUT = "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=1 -c timezone=UTC -c bytea_output=hex"
+_ENCODING = "utf8"  # the driver gives bytes for text where the session's is SQL_ASCII, as such a database's would be
 
 
 def parse_url(url: str | URL) -> URL:
@@ -94,6 +95,7 @@ class Server:
             connect_args={
                 "connect_timeout": CONNECT_TIMEOUT_S,
                 "options": _OUTPUT,
+                "client_encoding": _ENCODING,
                 "prepare_threshold": None,
             },
             pool_size=2,
@@ -145,6 +147,7 @@ class Server:
             "dbname": self.url.database,
             "connect_timeout": CONNECT_TIMEOUT_S,
             "options": _OUTPUT,
+            "client_encoding": _ENCODING,
         }
         parts |= {key: value for key, value in self.url.query.items() if isinstance(value, str)}
         return psycopg.conninfo.make_conninfo("", **parts)
