@@ -79,7 +79,9 @@ class _Table:
         read = Batches(Cursor(Lsn(0), 0), TypeCatalog(self.pair.primary))
         batches = read.take([bytes(data) for (data,) in messages if isinstance(data, bytes | memoryview)])
         whole = pa.Table.from_batches(batches)
-        return whole.filter(pa.compute.equal(whole["_op"], "insert")).drop([field.name for field in CHANGE_FIELDS])
+        return whole.filter(pa.array([op == "insert" for op in whole["_op"].to_pylist()])).drop(
+            [field.name for field in CHANGE_FIELDS]
+        )
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
