@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from replicator.errors import BadInput
+from replicator.errors import BadInput, SlotInUse
 from replicator.feed import definition as definitions
 from replicator.feed.definition import Definition
 from replicator.postgres import slot as slots
@@ -38,8 +38,8 @@ class Removed:
 
     Attributes:
         feed: the name.
-        record: whether the feed's record and its snapshot were there; they were not if an earlier removal left a slot
-            on a node that it was not told of.
+        record: whether the feed's record and its snapshot were there; they were not if its creation was cut off, or an
+            earlier removal left a slot on a node that it was not told of.
         slot: the name of the slots.
         slots: nodes that had one.
         runs: that went along.
@@ -62,8 +62,9 @@ def remove(name: str, *, primary_url: str, node_urls: Sequence[str], with_runs: 
         with_runs: delete the runs that read it too, with their checkpoints and journals.
 
     Raises:
-        BadInput: there is neither such a feed nor its slot, or a run refers to it, or this is not the primary.
-        NotConfigured: a slot is being read.
+        BadInput: there is neither such a feed nor its slot, nor a snapshot for it that was cut off; or a run refers to
+            it, or this is not the primary.
+        NotConfigured: a slot is being read, or the feed is being created.
         NodeUnreachable, NodeLost: nothing was removed, or not all: call it again.
     """
     with contextlib.ExitStack() as stack:
@@ -79,13 +80,16 @@ def _remove(name: str, primary: PostgresDatabase, nodes: Sequence[PostgresDataba
     slot = (definition.slot if definition is not None else None) or slots.slot_name(name)
     states = {node: slot_state.look(node, slot) for node in nodes}
     holders = [node for node, state in states.items() if state.present and not state.copied]
-    if definition is None and not holders:
-        raise BadInput(f"{primary.where} has no feed {name}", hint="list what is there: hadrian feed list")
     for state in states.values():
         state.check_free()
     with primary.begin() as transaction:
+        # The lock stays until the session is closed.
+        if not transaction.execute(primary.statement("feed/lock_creation"), {"feed": name}).scalar_one():
+            raise SlotInUse(f"feed {name} is being created", hint="end that, then run the command again")
         runs = _delete(primary, transaction, definition, with_runs=with_runs) if definition is not None else []
-        transaction.execute(primary.statement("feed/delete_snapshot"), {"feed": name})
+        unfinished = transaction.execute(primary.statement("feed/delete_snapshot"), {"feed": name}).rowcount
+        if definition is None and not holders and not unfinished:
+            raise BadInput(f"{primary.where} has no feed {name}", hint="list what is there: hadrian feed list")
         for node in holders:
             slots.drop(node, slot)
     return Removed(name, definition is not None, slot, tuple(node.where for node in holders), tuple(runs))

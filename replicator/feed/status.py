@@ -105,24 +105,27 @@ def of_nodes(nodes: Sequence[PostgresDatabase], name: str | None = None, limit_b
         SchemaMissing: a node does not have Hadrian's tables.
     """
     feeds: dict[str, Definition] = {}
+    unfinished: dict[str, Concern] = {}
     answering: list[PostgresDatabase] = []
     silent: list[HadrianError] = []
     for node in nodes:
         try:
             feeds |= {one.name: one for one in definitions.every(node) if name in (None, one.name)}
+            unfinished |= {feed: concern for feed, concern in _unfinished(node) if name in (None, feed)}
         except (NodeUnreachable, NodeLost) as error:
             silent.append(error)
         else:
             answering.append(node)
     if not answering:
         raise silent[0]
-    if name is not None and not feeds:
+    if name is not None and not feeds and not unfinished:
         raise BadInput(
             f"no feed {name} on {', '.join(node.where for node in answering)}", hint="run: hadrian feed list"
         )
     slots: list[FeedSlot] = []
     runs: list[FeedRun] = []
     concerns = [Concern(str(error), error.hint) for error in silent]
+    concerns += [concern for feed, concern in sorted(unfinished.items()) if feed not in feeds]  # one node may be behind
     for feed in sorted(feeds.values(), key=lambda one: one.name):
         states = [slot_state.look(node, feed.slot) for node in answering] if feed.source == "wal" else []
         ends = {state.node: state.log_end for state in states}
@@ -136,6 +139,22 @@ def of_nodes(nodes: Sequence[PostgresDatabase], name: str | None = None, limit_b
         slots += its_slots
         runs += its_runs
     return Status(tuple(slots), tuple(runs), tuple(concerns))
+
+
+def _unfinished(node: PostgresDatabase) -> Iterator[tuple[str, Concern]]:
+    """Yield feeds that a node knows to be begun, and what to do about each."""
+    with node.connect() as connection:
+        rows = connection.execute(node.statement("feed/unfinished_snapshots")).all()
+    for row in rows:
+        yield (
+            row.feed,
+            Concern(
+                f"feed {row.feed} is not there yet: {row.parts} parts of its snapshot are kept, and its slot keeps "
+                f"the log from {row.start_lsn} on",
+                "unless it is being created just now: run hadrian feed create again, which goes on with them, or give "
+                f"it up: hadrian feed drop {row.feed}",
+            ),
+        )
 
 
 def _limit(state: SlotState, limit_bytes: int | None) -> int | None:
