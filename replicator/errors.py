@@ -4,6 +4,7 @@
     ├── BadInput               a value the user gave cannot be used
     ├── NodeUnreachable        a DSN does not answer
     ├── NodeLost               a node that was answering has gone: wait for a takeover, then go on
+    │   └── RecoveryConflict   a standby cancelled a query that kept replay from going on
     ├── TakeoverTimedOut       no node took over for minutes
     ├── NotPermitted           the role lacks a privilege
     ├── QueryTimedOut          a query took, or waited for a lock, longer than it may
@@ -58,6 +59,12 @@ class NodeLost(HadrianError):
     """A node that was answering has gone; work may go on once another has taken over."""
 
     hint = "promote the standby, or start the node again"
+
+
+class RecoveryConflict(NodeLost):
+    """A standby cancelled a query that kept replay from going on; the node is there."""
+
+    hint = "run the command again, or have the standby wait longer (max_standby_streaming_delay)"
 
 
 class TakeoverTimedOut(HadrianError):

@@ -19,14 +19,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 from replicator import sql, unfinished_snapshot
-from replicator.errors import AlreadyThere, BadInput, HadrianError, NodeLost, NodeUnreachable
+from replicator.errors import AlreadyThere, BadInput, HadrianError, NodeLost, NodeUnreachable, RecoveryConflict
 from replicator.feed import definition as definitions
 from replicator.feed.definition import Definition
 from replicator.kept_snapshot import KIND, keep, kept
 from replicator.postgres import placement, spare
 from replicator.postgres import slot as slots
 from replicator.postgres.adapter import PostgresDatabase
-from replicator.postgres.errors import RecoveryConflict
 from replicator.postgres.snapshot import Snapshot, open_snapshot, read_changed, read_part
 from replicator.postgres.snapshot_plan import Part, Stale
 from replicator.store.manifest import Blob

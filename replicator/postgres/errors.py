@@ -21,16 +21,10 @@ from replicator.errors import (
     NotConfigured,
     NotPermitted,
     QueryTimedOut,
+    RecoveryConflict,
     SchemaMissing,
     SlotInUse,
 )
-
-
-class RecoveryConflict(NodeLost):
-    """A standby cancelled a query that kept replay from going on; the node is there."""
-
-    hint = "run the command again, or have the standby wait longer (max_standby_streaming_delay)"
-
 
 # Exact codes first, then classes of two characters.
 _BY_SQLSTATE: dict[str, type[HadrianError]] = {

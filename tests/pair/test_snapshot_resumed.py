@@ -12,14 +12,13 @@ import pyarrow as pa
 import pytest
 
 from replicator import handover
-from replicator.errors import NodeLost, NodeUnreachable, SlotInUse
+from replicator.errors import NodeLost, NodeUnreachable, RecoveryConflict, SlotInUse
 from replicator.feed import removal
 from replicator.feed.definition import Definition
 from replicator.handover import create_feed
 from replicator.postgres import changed_keys, snapshot_plan
 from replicator.postgres import slot as slots
 from replicator.postgres.connection import Server
-from replicator.postgres.errors import RecoveryConflict
 from replicator.postgres.snapshot import Snapshot, read_part
 from replicator.postgres.snapshot_plan import Part, Stale
 from replicator.unfinished_snapshot import alone
