@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,9 @@ from replicator.postgres.connection import Server
 from replicator.postgres.snapshot import Begun
 from replicator.postgres.snapshot_plan import Stale
 from replicator.store.manifest import Blob, Manifest
+
+_DEAD_S = 5.0  # a creator that was killed holds its lock until the server notices
+_POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +93,14 @@ def forget(primary: Database, transaction: Connection, feed: str) -> None:
 @contextlib.contextmanager
 def alone(primary: Server, feed: str) -> Iterator[None]:
     """Keep others from creating a feed of this name. Raises: SlotInUse while somebody does."""
+    deadline = time.monotonic() + _DEAD_S
     with primary.autocommit() as connection:
         try:
-            if not connection.execute(primary.statement("feed/lock_creation"), {"feed": feed}).scalar_one():
-                hint = "wait for that to end, then run the command again"
-                raise SlotInUse(f"{primary.where}: feed {feed} is being created by somebody else", hint=hint)
+            while not connection.execute(primary.statement("feed/lock_creation"), {"feed": feed}).scalar_one():
+                if time.monotonic() > deadline:
+                    hint = "wait for that to end, then run the command again"
+                    raise SlotInUse(f"{primary.where}: feed {feed} is being created by somebody else", hint=hint)
+                time.sleep(_POLL_S)
             yield
         finally:
             connection.invalidate()  # the lock goes with the session, so that must not go back to the pool

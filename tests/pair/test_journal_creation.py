@@ -81,6 +81,7 @@ def test_a_feed_ends(site: Site) -> None:
     with pytest.raises(AlreadyThere):
         journal_feed.create("ended", "ended", primary_url=url_of(site, "a"))
     removal.remove("ended", primary_url=url_of(site, "a"), node_urls=[])
+    site.catch_up()
     assert site.left_behind("ended") == []
     assert site.run("select count(*) from pg_trigger where tgrelid = 'ended'::regclass") == [(0,)]
     assert site.run("select to_regclass('hadrian.journal_ended')") == [(None,)]
