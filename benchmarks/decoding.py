@@ -11,20 +11,17 @@ and no Arrow, so its figure is the better for it.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import itertools
-import json
-import os
-import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from datetime import date
 from pathlib import Path
 
+import figures
 import pyarrow as pa
+from feed_race.scene import A_TRANSACTION, EVENTS
 
 from replicator.position import Cursor, Lsn, TimelineHistory
 from replicator.postgres import slot, topology
@@ -35,23 +32,8 @@ from replicator.postgres.pgoutput import decode
 from replicator.postgres.transactions import Transactions
 from replicator.postgres.type_catalog import TypeCatalog
 
-_A_TRANSACTION = 1000
 _A_PORTION = 50_000  # messages that are decoded together
 _START = Cursor(Lsn(0), 0)
-_TABLE = """
-create table event (id bigint primary key, at timestamptz not null, body text not null);
-alter table event replica identity full;
-create publication event for table event;
-create procedure fill(total int, chunk int) language plpgsql as $$
-begin
-  for start in 1..total by chunk loop
-    insert into event
-      select n, timestamptz '2026-01-01' + n * interval '1.000001 s', 'event ' || n
-      from generate_series(start, start + chunk - 1) as n;
-    commit;
-  end loop;
-end $$;
-"""
 
 
 def record(folder: Path, rows: int) -> tuple[dict[str, list[bytes]], TypeCatalog]:
@@ -62,13 +44,13 @@ def record(folder: Path, rows: int) -> tuple[dict[str, list[bytes]], TypeCatalog
         primary, standby = pair.server("a"), pair.server("b")
         undo.callback(primary.close)
         undo.callback(standby.close)
-        run(primary, _TABLE)
+        run(primary, EVENTS)
         topology.wait_replayed(standby, topology.committed(primary))
         exporter = standby.replication()
         nudge = "select pg_log_standby_snapshot()"
         slot.create_exporting(standby, exporter, "event", lambda: run(primary, nudge))
         exporter.finish()
-        run(primary, f"call fill({rows}, {_A_TRANSACTION})")
+        run(primary, f"call fill({rows}, {A_TRANSACTION})")
         topology.wait_replayed(standby, topology.committed(primary), timeout_s=600)
         messages = {form: read(standby, binary) for form, binary in (("text", "false"), ("binary", "true"))}
         return messages, TypeCatalog(standby)  # of built-in types only: it is never asked
@@ -118,10 +100,8 @@ def seconds(work: Callable[[], int], rows: int) -> float:
 
 def main() -> None:
     """Measure, print a table, and write the figures."""
-    parser = argparse.ArgumentParser(description="Measure rows a second.")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser = figures.options("Measure rows a second.", repeats=5)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     rows = arguments.rows
     with tempfile.TemporaryDirectory(prefix="hadrian-bench-", ignore_cleanup_errors=True) as folder:
@@ -139,15 +119,14 @@ def main() -> None:
     for name, rate in rates.items():
         spread = f"{min(times[name]):.2f} to {max(times[name]):.2f} s"
         print(f"{name:22} {rate:12,.0f} rows/s  ({rows:,} in {spread})")  # noqa: T201 - its output
-    if arguments.json:
-        figures = {
-            "date": date.today().isoformat(),  # noqa: DTZ011 - the day here
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+    figures.write(
+        arguments.json,
+        {
             "decoded_rows_per_s": rates["batches"],
             "decoded_rows_per_s_binary": rates["batches, binary form"],
             "decoded_rows_per_s_reference": rates["message by message"],
-        }
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -16,21 +16,19 @@ only the first part of the same backlog, and its rate is compared.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import json
 import math
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from datetime import date
 from pathlib import Path
 
+import figures
 import psycopg
 from feed_race.scene import Scene, build
 
@@ -228,10 +226,8 @@ def percentile(values: Sequence[float], percent: int) -> float:
 
 def main() -> None:
     """Measure, print tables, and write the figures."""
-    parser = argparse.ArgumentParser(description="Measure a feed beside its peers.")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser = figures.options("Measure a feed beside its peers.", repeats=5)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     rows, repeats = arguments.rows, arguments.repeats
     load = os.getloadavg()[0]
@@ -253,10 +249,9 @@ def main() -> None:
     }
     for name, figure in ratios.items():
         say(f"{name:32} {'-' if figure is None else f'{figure:.2f}'}")
-    if arguments.json:
-        figures = {
-            "date": date.today().isoformat(),  # noqa: DTZ011 - the day here
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+    figures.write(
+        arguments.json,
+        {
             "load_average_before": load,
             **ratios,
             "rows": rows,
@@ -264,8 +259,8 @@ def main() -> None:
             "snapshot_rows_per_s": copied,
             "freshness": delays,
             "cannot_run": not_streamed | not_copied,
-        }
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+        },
+    )
 
 
 def ratio(rates: dict[str, float], peer: str) -> float | None:

@@ -10,10 +10,7 @@ script, since it would take minutes.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -21,8 +18,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
+
+import figures
 
 STATEMENTS = 20_000
 SMALL = 200  # for sqlfluff
@@ -63,9 +61,7 @@ def seconds(argv: Sequence[str]) -> float:
 
 def main() -> None:
     """Measure, print a table, and write the figures."""
-    parser = argparse.ArgumentParser(description="Measure statements a second.")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
-    parser.add_argument("--repeats", type=int, default=7)
+    parser = figures.options("Measure statements a second.", repeats=7)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         large, small = Path(folder) / "large.sql", Path(folder) / "small.sql"
@@ -91,15 +87,14 @@ def main() -> None:
     for name, rate in rates.items():
         spread = f"{min(times[name]):.2f} to {max(times[name]):.2f} s"
         print(f"{name:22} {rate:12,.0f} statements/s  ({programs[name][0]:,} in {spread})")  # noqa: T201 - its output
-    if arguments.json:
-        figures = {
-            "date": date.today().isoformat(),  # noqa: DTZ011 - the day here
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+    figures.write(
+        arguments.json,
+        {
             "statements_per_s": rates["hadrian"],
             "statements_per_s_all_json": rates["hadrian, JSON of all"],
             **{f"{name}_statements_per_s": rates[name] for name in ("squawk", "sqlfluff") if name in rates},
-        }
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+        },
+    )
 
 
 if __name__ == "__main__":

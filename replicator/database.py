@@ -38,8 +38,12 @@ class Database(Protocol):
         """Insert (digest, plain bytes, body) in a transaction of its own; chunks that are there stay. Idempotent."""
         ...
 
+    def creating(self, feed: str) -> AbstractContextManager[None]:
+        """Keep others from creating or dropping a feed of this name (primary). Raises: SlotInUse."""
+        ...
+
     def committed(self) -> Lsn:
-        """Return a position behind everything committed so far (primary)."""
+        """Return a position behind everything committed by `begin` so far (primary)."""
         ...
 
     def replayed(self) -> Lsn:

@@ -18,7 +18,6 @@ from replicator.change import Change
 from replicator.errors import (
     ArtifactMissing,
     BadInput,
-    FeedBroken,
     HadrianError,
     NodeLost,
     NodeUnreachable,
@@ -28,14 +27,12 @@ from replicator.errors import (
 from replicator.feed import definition as definitions
 from replicator.feed.definition import Definition
 from replicator.feed.reader import Reader, start
-from replicator.kept_snapshot import KeptSnapshot
 from replicator.position import Cursor, Lsn
-from replicator.postgres import slot as slots
-from replicator.postgres import slot_state, topology
+from replicator.postgres import topology
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.connection import nodes_of
-from replicator.postgres.stream import Stream
-from replicator.topology import Node, Role
+from replicator.reading import Seen, log_end, newest, open_reader, source
+from replicator.topology import Role
 
 PATIENCE_S = 300.0
 _FIRST_PAUSE_S = 0.1
@@ -47,78 +44,6 @@ _ASK_S = 1.0
 _PASSING = (SlotInUse, ArtifactMissing)
 _PASSING_S = 10.0
 _RETRIED = (NodeLost, NodeUnreachable, *_PASSING)
-
-Seen = Sequence[tuple[PostgresDatabase, Node]]
-
-
-def newest(seen: Seen) -> Seen:
-    """Return the nodes of the newest timeline, standbys first."""
-    timeline = max((node.timeline for _, node in seen), default=0)
-    return sorted(
-        (pair for pair in seen if pair[1].timeline == timeline), key=lambda pair: pair[1].role is Role.PRIMARY
-    )
-
-
-def source(seen: Seen, slot: str, after: Cursor, *, all_answer: bool) -> PostgresDatabase:
-    """Return the node to read from: the first of the newest timeline that keeps the slot from a cursor on.
-
-    A standby that has not replayed the cursor is waited for. Read from before, and promoted then, it would fork
-    unnoticed in front of the cursor, and its slot might have been confirmed past the fork. One that has replayed the
-    cursor forks behind it, whenever that is.
-
-    Args:
-        seen: the nodes that answer.
-        slot: the feed's.
-        after: the cursor.
-        all_answer: whether there is no other node to wait for.
-
-    Raises:
-        TimelineForked: the newest timeline never had what the cursor has seen.
-        NodeLost: none keeps it, but one that does not answer, or lags, may.
-        FeedBroken: none keeps it.
-    """
-    candidates = newest(seen)
-    for node, _ in candidates[:1]:
-        node.timeline_history().check(after)
-    reasons = []
-    lags = False
-    for node, look in candidates:
-        if look.role is Role.STANDBY and (look.lsn, 0) < after.position:
-            reasons.append(f"{node.where} has replayed {look.lsn}, wanted from {after}")
-            lags = True
-            continue
-        try:
-            slot_state.look(node, slot).check_keeps(after)
-        except FeedBroken as broken:
-            reasons.append(str(broken))
-        else:
-            return node
-    message = "; ".join(reasons) or "no node answers"
-    if all_answer and not lags and len(candidates) == len(seen):
-        raise FeedBroken(message, hint="name every node that may have the feed's slot, or create the feed again")
-    raise NodeLost(message)
-
-
-def open_reader(
-    definition: Definition, node: PostgresDatabase, after: Cursor, *, slot: str | None = None, aside: bool = False
-) -> Reader:
-    """Read a feed from one node after a cursor.
-
-    Args:
-        definition: which feed.
-        node: has the slot and has replayed the snapshot's artifact.
-        after: where to go on.
-        slot: read another slot that keeps the same rows, instead of the feed's own.
-        aside: read a copy of the slot that goes with the session; nothing is ever confirmed.
-
-    Raises:
-        ArtifactMissing: the node has not replayed the snapshot yet, or lost it in a takeover.
-    """
-
-    def connect(cursor: Cursor) -> Stream:
-        return Stream(node, slot or definition.slot, definition.publication, cursor, aside=aside)
-
-    return Reader(definition, KeptSnapshot(node, definition), connect, after)
 
 
 class Feed:
@@ -247,17 +172,16 @@ class Feed:
         return self._reader
 
     def _open(self) -> Reader:
-        seen = topology.reachable(self._nodes)
-        if not seen:
-            raise NodeUnreachable(self._silence())
+        seen = self._seen()
         definition = self._definition(seen)
-        slot = self._slot or definition.slot
         begin = max(Cursor(definition.start, 0, definition.timeline), self._after)
-        node = source(seen, slot, begin, all_answer=len(seen) == len(self._nodes))
-        if self._aside:
-            slot_state.look(node, slot).check_readable()
-            slots.check_decoding(node)
-        return open_reader(definition, node, self._after, slot=slot, aside=self._aside)
+        node = source(definition, seen, begin, slot=self._slot, all_answer=len(seen) == len(self._nodes))
+        return open_reader(definition, node, self._after, nodes=self._nodes, slot=self._slot, aside=self._aside)
+
+    def _seen(self) -> Seen:
+        if not (seen := topology.reachable(self._nodes)):
+            raise NodeUnreachable(f"none of {', '.join(node.where for node in self._nodes)} answers")
+        return seen
 
     def _definition(self, seen: Seen) -> Definition:
         for node, _ in newest(seen):
@@ -272,12 +196,12 @@ class Feed:
         )
 
     def _log_end(self) -> Lsn:
-        while not (seen := newest(topology.reachable(self._nodes))):
-            self._lose(NodeUnreachable(self._silence()))
-        return max(node.lsn for _, node in seen)
-
-    def _silence(self) -> str:
-        return f"none of {', '.join(node.where for node in self._nodes)} answers"
+        while True:
+            try:
+                seen = self._seen()
+                return log_end(self._definition(seen), seen)
+            except _RETRIED as lost:
+                self._lose(lost)
 
     def _lose(self, lost: HadrianError) -> None:
         """Leave a node that is gone, and wait a little; give up when it takes too long."""

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from replicator import sql, unfinished_snapshot
+from replicator import unfinished_snapshot
 from replicator.errors import AlreadyThere, BadInput, HadrianError, NodeLost, NodeUnreachable, RecoveryConflict
 from replicator.feed import definition as definitions
 from replicator.feed.definition import Definition
@@ -88,7 +88,7 @@ def create_feed(
         DiskFull: nothing exists, call again.
     """
     slots.slot_name(name)
-    with unfinished_snapshot.alone(primary, name):
+    with primary.creating(name):
         return _Creation(name, publication, source, primary, spares, failover, progress, say).run()
 
 
@@ -210,9 +210,8 @@ class _Creation:
 
     def _advance(self, snapshot: Snapshot) -> None:
         """Let the slot forget what lies before the snapshot that the feed begins with; it would later on anyway."""
-        with contextlib.suppress(HadrianError), self.source.autocommit() as connection:
-            parameters = {"slot": self.slot, "lsn": str(snapshot.end)}
-            connection.execute(sql.load("postgres/feed/advance_slot"), parameters)
+        with contextlib.suppress(HadrianError):
+            slots.advance(self.source, self.slot, snapshot.end)
 
     def _keep(self, snapshot: Snapshot, earlier: Unfinished | None) -> list[Blob]:
         """Read the parts that are missing, several at once, and store them; return the blobs of all."""

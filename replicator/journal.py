@@ -27,6 +27,7 @@ replayed; each names its timeline, so a cursor behind a seal that never came lie
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -62,6 +63,27 @@ class Seal:
 
     number: int
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class JournalState:
+    """How far a journal is, as one node has it.
+
+    Attributes:
+        node: where.
+        sealed: number of the newest batch.
+        sealed_at: when it was sealed.
+        confirmed: up to which number batches are consumed for good.
+        waiting: how many committed entries are in no batch yet.
+        size_bytes: on disk.
+    """
+
+    node: str
+    sealed: int
+    sealed_at: dt.datetime | None
+    confirmed: int
+    waiting: int
+    size_bytes: int
 
 
 class Sealing(Protocol):

@@ -11,10 +11,12 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
 from replicator import engines, journal, kept_snapshot
+from replicator.database import Database
 from replicator.errors import AlreadyThere, BadInput, HadrianError
 from replicator.feed import definition as definitions
 from replicator.feed.definition import Definition
 from replicator.feed.journal import seal, writable
+from replicator.journal import CreatableJournal
 from replicator.store.manifest import Blob
 from replicator.store.writer import Writer, publish
 
@@ -33,6 +35,7 @@ def create(name: str, table: str, *, primary_url: str, progress: Callable[[int],
         BadInput: no such table, or the node is a standby.
         TableUnfit: the table cannot be fed from a journal.
         QueryTimedOut: transactions that wrote to the table are still open.
+        SlotInUse: somebody else is creating it.
         NodeLost, NodeUnreachable, DiskFull: nothing exists, call again; or, if the node went during the last
             commit, the feed does: `definition.find` tells.
     """
@@ -42,27 +45,34 @@ def create(name: str, table: str, *, primary_url: str, progress: Callable[[int],
     ):
         if entries.writes_on() is None:
             raise BadInput(f"{entries.where} is a standby", hint="give the primary's URL")
-        if definitions.find(primary, name) is not None:
-            raise AlreadyThere(f"{primary.where} has a feed {name} already", hint="choose another name")
-        fed = entries.create(table)
-        try:
-            writer = Writer(primary)
-            blobs: list[Blob] = []
-            kept = 0
-            with entries.snapshot(fed) as snapshot:
-                for batch in snapshot.batches:
-                    blobs.append(kept_snapshot.keep(writer, f"rows/{len(blobs):09d}", batch))
-                    kept += batch.num_rows
-                    progress(kept)
-            writer.flush()
-        except BaseException:
-            with contextlib.suppress(HadrianError), primary.begin() as transaction:
-                entries.drop(transaction)
-            raise
-        with publish(primary, kept_snapshot.KIND, name, blobs) as (transaction, artifact_id):
-            made = Definition(name, str(fed), "", journal.START, snapshot.timeline, artifact_id, "journal")
-            definitions.record(primary, transaction, made)
-            entries.record(transaction, fed)
+        with primary.creating(name):
+            return _create(name, table, primary, entries, progress)
+
+
+def _create(
+    name: str, table: str, primary: Database, entries: CreatableJournal, progress: Callable[[int], None]
+) -> Definition:
+    if definitions.find(primary, name) is not None:
+        raise AlreadyThere(f"{primary.where} has a feed {name} already", hint="choose another name")
+    fed = entries.create(table)
+    try:
+        writer = Writer(primary)
+        blobs: list[Blob] = []
+        kept = 0
+        with entries.snapshot(fed) as snapshot:
+            for batch in snapshot.batches:
+                blobs.append(kept_snapshot.keep(writer, f"rows/{len(blobs):09d}", batch))
+                kept += batch.num_rows
+                progress(kept)
+        writer.flush()
+    except BaseException:
+        with contextlib.suppress(HadrianError), primary.begin() as transaction:
+            entries.drop(transaction)
+        raise
+    with publish(primary, kept_snapshot.KIND, name, blobs) as (transaction, artifact_id):
+        made = Definition(name, str(fed), "", journal.START, snapshot.timeline, artifact_id, "journal")
+        definitions.record(primary, transaction, made)
+        entries.record(transaction, fed)
     return made
 
 

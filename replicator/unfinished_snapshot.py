@@ -7,24 +7,17 @@ feed exist.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from replicator.database import Database
-from replicator.errors import SlotInUse
 from replicator.position import Lsn
-from replicator.postgres.connection import Server
 from replicator.postgres.snapshot import Begun
 from replicator.postgres.snapshot_plan import Stale
 from replicator.store.manifest import Blob, Manifest
-
-_DEAD_S = 5.0  # a creator that was killed holds its lock until the server notices
-_POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +81,3 @@ def keep_part(primary: Database, feed: str, number: int, blobs: Sequence[Blob]) 
 def forget(primary: Database, transaction: Connection, feed: str) -> None:
     """Forget the snapshot, in the transaction that makes the feed exist, or gives it up."""
     transaction.execute(primary.statement("feed/delete_snapshot"), {"feed": feed})
-
-
-@contextlib.contextmanager
-def alone(primary: Server, feed: str) -> Iterator[None]:
-    """Keep others from creating a feed of this name. Raises: SlotInUse while somebody does."""
-    deadline = time.monotonic() + _DEAD_S
-    with primary.autocommit() as connection:
-        try:
-            while not connection.execute(primary.statement("feed/lock_creation"), {"feed": feed}).scalar_one():
-                if time.monotonic() > deadline:
-                    hint = "wait for that to end, then run the command again"
-                    raise SlotInUse(f"{primary.where}: feed {feed} is being created by somebody else", hint=hint)
-                time.sleep(_POLL_S)
-            yield
-        finally:
-            connection.invalidate()  # the lock goes with the session, so that must not go back to the pool

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from replicator import follow, step_journal
+from replicator import reading, step_journal
 from replicator.change import Change
 from replicator.errors import NodeLost
 from replicator.feed.reader import Reader
@@ -72,10 +72,12 @@ class Coordinator:
         """Open the feed behind the checkpoint's cursor, and read what the journal has behind its step."""
         definition = feed_of(self._primary, self._recipe)
         self._recorded = step_journal.steps(self._primary, self._recipe.run, after=self._place.step)
-        slot = self._recipe.feed.slot or definition.slot
-        self._feed = follow.open_reader(definition, self._source, self._place.read_from, slot=slot)
+        slot = self._recipe.feed.slot
+        self._feed = reading.open_reader(
+            definition, self._source, self._place.read_from, nodes=[self._primary], slot=slot
+        )
         self._row_keys = RowKeys(self._primary, definition.name)
-        self._spares = Spares(self._others, slot)
+        self._spares = Spares([] if definition.is_journal else self._others, slot or definition.slot)
 
     def close(self) -> None:
         """Close the feed, if it was opened here, and leave its spare slots alone."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from replicator import follow, step_journal
+from replicator import reading, step_journal
 from replicator.errors import BadInput, NodeLost, NodeUnreachable, TakeoverTimedOut
 from replicator.feed import definition as definitions
 from replicator.feed.definition import Definition
@@ -78,7 +78,7 @@ def find(recipe: Recipe, nodes: Sequence[PostgresDatabase]) -> Place:
 
 def _look(recipe: Recipe, nodes: Sequence[PostgresDatabase]) -> Place:
     seen = topology.reachable(nodes)
-    newest = follow.newest(seen)
+    newest = reading.newest(seen)
     primary = next((node for node, look in newest if look.role is Role.PRIMARY), None)
     if primary is None:
         raise NodeLost(f"no primary among {', '.join(node.where for node in nodes)}")
@@ -88,8 +88,7 @@ def _look(recipe: Recipe, nodes: Sequence[PostgresDatabase]) -> Place:
     checkpoint = checkpoints.newest(primary, recipe.run)
     read_from = start() if checkpoint is None else checkpoint.read_from
     begin = max(Cursor(definition.start, 0, definition.timeline), read_from)
-    slot = recipe.feed.slot or definition.slot
-    source = follow.source(seen, slot, begin, all_answer=len(seen) == len(nodes))
+    source = reading.source(definition, seen, begin, slot=recipe.feed.slot, all_answer=len(seen) == len(nodes))
     where = (nodes.index(primary), nodes.index(source), standbys)
     if checkpoint is None:
         return Place(*where, 0, None, start(), start())

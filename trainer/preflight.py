@@ -33,9 +33,9 @@ def check(recipe: Recipe, urls: Sequence[str]) -> None:
             for node in nodes:
                 topology.look(node)  # says which does not answer
             raise NodeUnreachable("none of the nodes takes writes", hint="add the primary, or promote a standby")
-        for server, _ in seen:
-            slots.check_decoding(server)
-        place.feed_of(nodes[nodes.index(primary)], recipe)
+        if not place.feed_of(nodes[nodes.index(primary)], recipe).is_journal:
+            for server, _ in seen:
+                slots.check_decoding(server)
     finally:
         for node in nodes:
             node.close()

@@ -17,15 +17,12 @@ from replicator.postgres import slot, topology
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.embedded import NODES, EmbeddedPair
 
-_A_TRANSACTION = 1000
+A_TRANSACTION = 1000
 _ROLE = "racer"
-_TABLES = """
+EVENTS = """
 create table event (id bigint primary key, at timestamptz not null, body text not null);
 alter table event replica identity full;
 create publication event for table event;
-create table tick (id bigint primary key, at timestamptz not null, body text not null);
-alter table tick replica identity full;
-create publication tick for table tick;
 create procedure fill(total int, chunk int) language plpgsql as $$
 begin
   for start in 1..total by chunk loop
@@ -35,6 +32,11 @@ begin
     commit;
   end loop;
 end $$;
+"""
+_TICKS = """
+create table tick (id bigint primary key, at timestamptz not null, body text not null);
+alter table tick replica identity full;
+create publication tick for table tick;
 """
 
 
@@ -110,12 +112,12 @@ def build(folder: Path, rows: int) -> Iterator[Scene]:
         with scene.standby.autocommit() as connection:
             connection.exec_driver_sql("select pg_reload_conf()")
         migrate.install(pair.url("a"))
-        scene.run(_TABLES)
+        scene.run(EVENTS + _TICKS)
         scene.run(f"create role {_ROLE} replication login password '{password}'")
         scene.run(f"grant select on event to {_ROLE}")
         scene.catch_up()
         scene.create_feed("event")
-        scene.run(f"call fill({rows}, {_A_TRANSACTION})")
+        scene.run(f"call fill({rows}, {A_TRANSACTION})")
         scene.run("vacuum analyze event")
         scene.catch_up()
         scene.create_feed("tick")

@@ -32,6 +32,11 @@ class Definition:
     snapshot_id: int
     source: str = "wal"
 
+    @property
+    def is_journal(self) -> bool:
+        """Whether the changes come from a journal."""
+        return self.source == "journal"
+
 
 def find(database: Database, name: str) -> Definition | None:
     """Return the feed of that name, or None."""

@@ -67,10 +67,11 @@ class JournalSource:
     Args:
         journal: on the node to read from.
         after: where to go on.
-        primary: finds the journal on the node that takes writes, which is told what may be forgotten.
+        primary: finds the journal on the node that takes writes, which is told what may be forgotten; None to tell
+            nobody.
     """
 
-    def __init__(self, journal: Journal, after: Cursor, primary: Callable[[], Journal]) -> None:
+    def __init__(self, journal: Journal, after: Cursor, primary: Callable[[], Journal] | None) -> None:
         self._journal = journal
         self._after = after
         self._position = after.position
@@ -142,7 +143,8 @@ class JournalSource:
 
     def confirm(self, cursor: Cursor) -> None:
         """Allow batches that lie wholly before the cursor to be deleted; the sealer does it."""
-        self._primary().confirm(int(cursor.lsn))
+        if self._primary is not None:
+            self._primary().confirm(int(cursor.lsn))
 
     def close(self) -> None:
         """End the session. Idempotent."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from replicator.errors import BadInput, SlotInUse
+from replicator.errors import BadInput
 from replicator.feed import definition as definitions
 from replicator.feed.definition import Definition
 from replicator.postgres import slot as slots
@@ -43,6 +43,7 @@ class Removed:
         slot: the name of the slots.
         slots: nodes that had one.
         runs: that went along.
+        journal: whether there was a journal with its triggers, of this feed or of one whose creation was cut off.
     """
 
     feed: str
@@ -50,6 +51,7 @@ class Removed:
     slot: str
     slots: tuple[str, ...]
     runs: tuple[RemovedRun, ...]
+    journal: bool = False
 
 
 def remove(name: str, *, primary_url: str, node_urls: Sequence[str], with_runs: bool = False) -> Removed:
@@ -82,17 +84,19 @@ def _remove(name: str, primary: PostgresDatabase, nodes: Sequence[PostgresDataba
     holders = [node for node, state in states.items() if state.present and not state.copied]
     for state in states.values():
         state.check_free()
-    with primary.begin() as transaction:
-        # The lock stays until the session is closed.
-        if not transaction.execute(primary.statement("feed/lock_creation"), {"feed": name}).scalar_one():
-            raise SlotInUse(f"feed {name} is being created", hint="end that, then run the command again")
+    with primary.creating(name), primary.begin() as transaction:
         runs = _delete(primary, transaction, definition, with_runs=with_runs) if definition is not None else []
         unfinished = transaction.execute(primary.statement("feed/delete_snapshot"), {"feed": name}).rowcount
-        if definition is None and not holders and not unfinished:
+        journal = PostgresJournal(primary, name)
+        has_journal = journal.is_there()
+        if has_journal:
+            journal.drop(transaction)
+        if definition is None and not (holders or unfinished or has_journal):
             raise BadInput(f"{primary.where} has no feed {name}", hint="list what is there: hadrian feed list")
         for node in holders:
             slots.drop(node, slot)
-    return Removed(name, definition is not None, slot, tuple(node.where for node in holders), tuple(runs))
+    where = tuple(node.where for node in holders)
+    return Removed(name, definition is not None, slot, where, tuple(runs), has_journal)
 
 
 def _delete(
@@ -106,8 +110,6 @@ def _delete(
             hint="add --with-runs to delete them too, checkpoints and journals included",
         )
     removed = [_delete_run(primary, transaction, run) for run in names]
-    if definition.source == "journal":
-        PostgresJournal(primary, definition.name).drop(transaction)
     transaction.execute(primary.statement("feed/delete_feed"), {"name": definition.name})
     transaction.execute(primary.statement("feed/delete_artifact"), {"artifact_id": definition.snapshot_id})
     return removed

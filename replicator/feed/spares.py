@@ -50,5 +50,10 @@ def add(name: str, *, primary_url: str, node_urls: Sequence[str]) -> list[SpareS
         definition = definitions.find(primary, name)
         if definition is None:
             raise BadInput(f"{primary.where} has no feed {name}", hint="list what is there: hadrian feed list")
+        if definition.is_journal:
+            raise BadInput(
+                f"feed {name} reads a journal, which every node has: it needs no slot",
+                hint="name its nodes when reading",
+            )
         slot = definition.slot
         return [SpareSlot(node.where, slot, spare.add(node, slot, primary)) for node in nodes]

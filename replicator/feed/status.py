@@ -18,9 +18,11 @@ from dataclasses import dataclass
 from replicator.errors import BadInput, HadrianError, NodeLost, NodeUnreachable
 from replicator.feed import definition as definitions
 from replicator.feed.definition import Definition
+from replicator.journal import JournalState
 from replicator.position import Cursor, Lsn
 from replicator.postgres import slot_state
 from replicator.postgres.adapter import PostgresDatabase
+from replicator.postgres.journal import PostgresJournal, unrecorded
 from replicator.postgres.slot_state import SlotState
 
 _WARN_PERCENT = 80  # of max_slot_wal_keep_size, and of idle_replication_slot_timeout
@@ -68,6 +70,21 @@ class FeedRun:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedJournal:
+    """A feed's journal on one node.
+
+    Attributes:
+        feed: whose.
+        state: as the node has it.
+        limit_bytes: on disk, beyond which there is a warning; None if there is no limit.
+    """
+
+    feed: str
+    state: JournalState
+    limit_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Concern:
     """Something that needs a hand: what, and what to do."""
 
@@ -80,6 +97,7 @@ class Status:
     """What was found."""
 
     slots: tuple[FeedSlot, ...]
+    journals: tuple[FeedJournal, ...]
     runs: tuple[FeedRun, ...]
     concerns: tuple[Concern, ...]
 
@@ -97,7 +115,8 @@ def of_nodes(nodes: Sequence[PostgresDatabase], name: str | None = None, limit_b
     Args:
         nodes: of one pair, in any roles.
         name: of the feed; None for every feed.
-        limit_bytes: of log that a slot may hold back; None for 80 % of each node's max_slot_wal_keep_size, if set.
+        limit_bytes: of log that a slot may hold back, and of a journal; None for 80 % of each node's
+            max_slot_wal_keep_size, if set.
 
     Raises:
         BadInput: no node has a feed of that name.
@@ -123,22 +142,31 @@ def of_nodes(nodes: Sequence[PostgresDatabase], name: str | None = None, limit_b
             f"no feed {name} on {', '.join(node.where for node in answering)}", hint="run: hadrian feed list"
         )
     slots: list[FeedSlot] = []
+    journals: list[FeedJournal] = []
     runs: list[FeedRun] = []
     concerns = [Concern(str(error), error.hint) for error in silent]
     concerns += [concern for feed, concern in sorted(unfinished.items()) if feed not in feeds]  # one node may be behind
     for feed in sorted(feeds.values(), key=lambda one: one.name):
-        states = [slot_state.look(node, feed.slot) for node in answering] if feed.source == "wal" else []
+        on_nodes = [
+            FeedJournal(feed.name, PostgresJournal(node, feed.name).state(), limit_bytes)
+            for node in answering
+            if feed.is_journal and definitions.find(node, feed.name)
+        ]
+        states = [slot_state.look(node, feed.slot) for node in answering] if not feed.is_journal else []
         ends = {state.node: state.log_end for state in states}
         its_runs = [run for node in answering for run in _runs(node, feed, ends.get(node.where))]
         needs = _needs(feed, its_runs, states)
         its_slots = [
             FeedSlot(feed.name, state, _limit(state, limit_bytes), _service(state, needs.start)) for state in states
         ]
-        if feed.source == "wal":
+        if feed.is_journal:
+            concerns += _large(on_nodes)
+        else:
             concerns += _concerns(feed, its_slots, needs, all_seen=not silent)
         slots += its_slots
+        journals += on_nodes
         runs += its_runs
-    return Status(tuple(slots), tuple(runs), tuple(concerns))
+    return Status(tuple(slots), tuple(journals), tuple(runs), tuple(concerns))
 
 
 def _unfinished(node: PostgresDatabase) -> Iterator[tuple[str, Concern]]:
@@ -155,6 +183,30 @@ def _unfinished(node: PostgresDatabase) -> Iterator[tuple[str, Concern]]:
                 f"it up: hadrian feed drop {row.feed}",
             ),
         )
+    for feed in unrecorded(node):
+        yield (
+            feed,
+            Concern(
+                f"feed {feed} is not there yet, but its journal is: triggers write to it, and nothing empties it",
+                "unless it is being created just now: run hadrian feed create again, or give it up: "
+                f"hadrian feed drop {feed}",
+            ),
+        )
+
+
+def _large(journals: Sequence[FeedJournal]) -> Iterator[Concern]:
+    """Yield that a feed's journal is too large, on whichever node it is the largest."""
+    largest = max(journals, key=lambda one: one.state.size_bytes, default=None)
+    if largest is None or largest.limit_bytes is None or largest.state.size_bytes <= largest.limit_bytes:
+        return
+    state, feed = largest.state, largest.feed
+    yield Concern(
+        f"feed {feed}: its journal on {state.node} takes {state.size_bytes} bytes, the limit is {largest.limit_bytes}; "
+        f"{state.waiting} rows wait to be sealed; of batches up to {state.sealed} those up to {state.confirmed} are "
+        "consumed",
+        f"keep the sealer going: hadrian feed seal {feed} --every 1; let its run go on to a durable checkpoint, or "
+        f"give the feed up: hadrian feed drop {feed}",
+    )
 
 
 def _limit(state: SlotState, limit_bytes: int | None) -> int | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from replicator.position import Lsn, TimelineHistory
-from replicator.postgres import chunks, topology
+from replicator.postgres import chunks, creation, topology
 from replicator.postgres.connection import Server
 
 
@@ -15,6 +16,10 @@ class PostgresDatabase(Server):
     def insert_chunks(self, batch: Sequence[tuple[bytes, int, bytes]]) -> None:
         """As `chunks.insert`."""
         chunks.insert(self, batch)
+
+    def creating(self, feed: str) -> AbstractContextManager[None]:
+        """As `creation.creating`."""
+        return creation.creating(self, feed)
 
     def committed(self) -> Lsn:
         """As `topology.committed`."""

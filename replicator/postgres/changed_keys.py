@@ -24,7 +24,6 @@ Formats".
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -35,6 +34,7 @@ from replicator import sql
 from replicator.errors import FeedBroken
 from replicator.position import Lsn
 from replicator.postgres import copy_rows, slot_state
+from replicator.postgres import slot as slots
 from replicator.postgres.batches import described
 from replicator.postgres.connection import Server
 from replicator.postgres.snapshot_plan import Plan, Stale, row_filter, server_sql
@@ -124,7 +124,7 @@ def find(source: Server, slot: str, publication: str, plan: Plan, upto: Lsn) -> 
 
 
 def _messages(source: Server, slot: str, publication: str, upto: Lsn) -> Iterator[list[bytes]]:
-    copy = f"hadrian_read_{secrets.token_hex(8)}"
+    copy = slots.passing_name()
     with source.autocommit() as connection:
         try:
             connection.execute(sql.load("postgres/feed/read_settings"), {"local": False})

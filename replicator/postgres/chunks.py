@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from replicator import sql
 from replicator.errors import AlreadyThere
-from replicator.postgres.connection import Server
+from replicator.postgres.connection import Server, driver
 
 _ATTEMPTS = 5
 
@@ -42,10 +42,11 @@ def _missing(server: Server, chunks: list[tuple[bytes, int, bytes]]) -> list[tup
 def _copy(server: Server, chunks: list[tuple[bytes, int, bytes]]) -> None:
     if not chunks:
         return
-    with server.begin() as connection:
-        driver = connection.connection.driver_connection
-        assert driver is not None  # noqa: S101 - an open SQLAlchemy connection has one
-        with driver.cursor() as cursor, cursor.copy(sql.source("postgres/store/copy_chunks")) as copy:
-            copy.set_types(["bytea", "int4", "bytea"])
-            for chunk in chunks:
-                copy.write_row(chunk)
+    with (
+        server.begin() as connection,
+        driver(connection).cursor() as cursor,
+        cursor.copy(sql.source("postgres/store/copy_chunks")) as copy,
+    ):
+        copy.set_types(["bytea", "int4", "bytea"])
+        for chunk in chunks:
+            copy.write_row(chunk)

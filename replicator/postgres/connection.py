@@ -123,11 +123,12 @@ class Server:
 
     @contextlib.contextmanager
     def begin(self) -> Iterator[sqlalchemy.Connection]:
-        """Open a session and a transaction that commits at the end of the block.
+        """Open a session and a transaction that commits at the end of the block, flushed.
 
         Raises: as `connect`.
         """
         with self.connect() as connection, connection.begin():
+            connection.execute(sql.load("postgres/topology/flush_commit"))
             yield connection
 
     @contextlib.contextmanager

@@ -23,7 +23,6 @@ import itertools
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
-import psycopg
 import pyarrow as pa
 from psycopg import sql as pgsql
 from psycopg.postgres import types as builtin
@@ -31,10 +30,10 @@ from sqlalchemy import Connection, Row, TextClause
 
 from replicator import journal, sql
 from replicator.errors import BadInput, NodeLost, TableUnfit
-from replicator.journal import ENTRY_COLUMNS, RESERVED, OpenSnapshot, Seal
+from replicator.journal import ENTRY_COLUMNS, RESERVED, JournalState, OpenSnapshot, Seal
 from replicator.position import TimelineHistory
 from replicator.postgres.arrow_types import Codec, codec
-from replicator.postgres.connection import Server
+from replicator.postgres.connection import Server, driver
 from replicator.postgres.errors import translated
 from replicator.postgres.slot import slot_name
 from replicator.postgres.type_catalog import TypeCatalog
@@ -128,6 +127,12 @@ class PostgresJournal:
                 transaction.execute(_filled("enable_trigger", trigger=own, table=target))
         return name
 
+    def is_there(self) -> bool:
+        """Whether the node has the journal, of a feed or of one whose creation was cut off."""
+        with self._server.connect() as connection:
+            found = connection.execute(sql.load("postgres/journal/exists"), {"name": self.quoted}).scalar_one()
+        return bool(found)
+
     def drop(self, transaction: Connection) -> None:
         """Remove triggers and journal, if they are there, inside a transaction."""
         transaction.execute(_filled("drop_function", function=self.quoted))
@@ -212,6 +217,13 @@ class PostgresJournal:
         xids = pa.array([int(xid) & 0xFFFFFFFF for xid in xids.to_pylist()], pa.uint32())
         return journal.as_changes(batch, ops, seqs.cast(pa.uint64()), xids, _INSTANT.from_text(times), seal)
 
+    def state(self) -> JournalState:
+        """Return how far the journal is, as the node has it."""
+        statement = _filled("state", journal=self.quoted)
+        with self._server.connect() as connection:
+            row = connection.execute(statement, {"feed": self.feed, "name": self.quoted}).one()
+        return JournalState(self.where, *row)
+
     def history(self) -> TimelineHistory:
         """Return the forks that led to the node's timeline, counted in seals."""
         with self._server.connect() as connection:
@@ -259,9 +271,7 @@ class PostgresJournal:
         return self._columns
 
     def _copied(self, connection: Connection, statement: pgsql.Composed) -> Generator[tuple[str | None, ...]]:
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, psycopg.Connection)  # noqa: S101 - an open SQLAlchemy connection has one
-        with translated(self.where), driver.cursor() as cursor, cursor.copy(statement) as copy:
+        with translated(self.where), driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
             yield from copy.rows()
 
     def _batch(
@@ -310,6 +320,12 @@ class _Sealing:
     def prune(self) -> None:
         self._transaction.execute(_filled("prune_entries", journal=self._journal), self._feed)
         self._transaction.execute(sql.load("postgres/journal/prune_seals"), self._feed)
+
+
+def unrecorded(server: Server) -> list[str]:
+    """Return the feeds whose journal is there while they are not: one is being created, or its creation was killed."""
+    with server.connect() as connection:
+        return list(connection.execute(sql.load("postgres/journal/unrecorded")).scalars())
 
 
 def _check(facts: Row[Any], name: TableName) -> None:

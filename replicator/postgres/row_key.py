@@ -18,7 +18,7 @@ from replicator import sql
 from replicator.batch import python_values
 from replicator.errors import BadInput, TableUnfit
 from replicator.postgres.arrow_types import codec
-from replicator.postgres.connection import Server
+from replicator.postgres.connection import Server, driver
 from replicator.postgres.errors import from_driver
 from replicator.postgres.type_catalog import TypeCatalog
 from replicator.schema import TableName
@@ -86,15 +86,14 @@ def read(server: Server, columns: Sequence[KeyColumn], texts: Sequence[str]) -> 
 
 def _printed(server: Server, column: KeyColumn, text: str) -> str:
     with server.connect() as connection:
-        driver = connection.connection.driver_connection
-        assert driver is not None  # noqa: S101 - an open SQLAlchemy connection has one
-        encoding = driver.info.encoding
+        raw = driver(connection)
+        encoding = raw.info.encoding
         try:
             sent = text.encode(encoding)
         except UnicodeEncodeError as error:
             raise BadInput(f"{column.name} {text!r} cannot be written in {encoding}") from error
         # As a parameter of that very type, its text goes through the type's own input function.
-        result = driver.pgconn.exec_params(b"select $1", [sent], param_types=[column.type_oid])
+        result = raw.pgconn.exec_params(b"select $1", [sent], param_types=[column.type_oid])
     if result.status == pq.ExecStatus.TUPLES_OK:
         return str((result.get_value(0, 0) or b"").decode(encoding))
     refused = psycopg.errors.error_from_result(result, encoding=encoding)

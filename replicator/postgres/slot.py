@@ -16,7 +16,6 @@ from psycopg import sql as pgsql
 from replicator import sql
 from replicator.errors import (
     BadInput,
-    FeedBroken,
     NodeLost,
     NotConfigured,
     NotPermitted,
@@ -140,31 +139,25 @@ def slot_name(feed: str) -> str:
     return f"hadrian_{feed}"
 
 
-def confirmed(server: Server, slot: str) -> Lsn:
-    """Return the position up to which the slot no longer keeps rows.
-
-    Raises:
-        FeedBroken: no such slot here, or the log it needs is gone.
-    """
-    with server.connect() as connection:
-        row = connection.execute(sql.load("postgres/feed/slot"), {"slot": slot}).one_or_none()
-    if row is None:
-        raise FeedBroken(f"{server.where} has no slot {slot}")
-    if row.lost or row.confirmed is None:
-        raise FeedBroken(f"{server.where}: slot {slot} lost the log it needs")
-    return Lsn(row.confirmed)
-
-
-def exists(server: Server, slot: str) -> bool:
-    """Return whether the node has this logical slot."""
-    with server.connect() as connection:
-        return connection.execute(sql.load("postgres/feed/slot"), {"slot": slot}).one_or_none() is not None
+def passing_name() -> str:
+    """Return a name for a slot that goes with its session."""
+    return f"hadrian_read_{secrets.token_hex(8)}"
 
 
 def drop(server: Server, slot: str) -> None:
     """Drop the slot if it is there. Raises: NotConfigured while somebody reads from it."""
     with server.autocommit() as connection:
         connection.execute(sql.load("postgres/feed/drop_slot"), {"slot": slot})
+
+
+def advance(server: Server, slot: str, lsn: Lsn) -> None:
+    """Let the slot forget what commits before a position, if it is there; it is never moved back.
+
+    Raises:
+        NotConfigured: somebody reads from it, or it has lost the log it needs.
+    """
+    with server.autocommit() as connection:
+        connection.execute(sql.load("postgres/feed/advance_slot"), {"slot": slot, "lsn": str(lsn)})
 
 
 def copy(server: Server, slot: str, name: str) -> None:
@@ -184,7 +177,7 @@ def copy_for_session(pgconn: pq.abc.PGconn, slot: str, where: str) -> str:
             f"{where} runs PostgreSQL {pgconn.server_version // 10000}: a slot can be copied from 12 on",
             hint="upgrade it, or read the feed from another node",
         )
-    copy = f"hadrian_read_{secrets.token_hex(8)}"
+    copy = passing_name()
     # A replication session takes no parameters.
     statement = sql.load("postgres/feed/copy_slot_for_session").bindparams(slot=slot, copy=copy)
     command(pgconn, str(statement.compile(compile_kwargs={"literal_binds": True})).encode(), where)

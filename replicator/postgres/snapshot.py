@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +36,6 @@ from replicator.errors import HadrianError, NodeLost, TableUnfit, TimelineForked
 from replicator.position import Cursor, Lsn
 from replicator.postgres import changed_keys, copy_rows, slot_state, topology
 from replicator.postgres import slot as slots
-from replicator.postgres.batches import Shape
 from replicator.postgres.changed_keys import ChangedKeys
 from replicator.postgres.connection import Server, driver
 from replicator.postgres.packed_rows import Packing
@@ -111,9 +109,9 @@ def open_snapshot(
     slots.published_table(source, publication)  # before a slot is made for nothing
     if begun is not None:
         _check_kept(source, slot, begun)
-    elif slots.exists(source, slot):
+    elif slot_state.look(source, slot).present:
         slots.drop(source, slot)  # left by an attempt that was interrupted: no feed refers to it
-    made = slot if begun is None else f"hadrian_read_{secrets.token_hex(8)}"
+    made = slot if begun is None else slots.passing_name()
     exporter = source.replication()
     snapshot: Snapshot | None = None
     try:
@@ -202,7 +200,7 @@ def _in_blocks(connection: Connection, planned: Plan, part: Part, server: Server
     """Yield a part's rows, many blocks at a time; a row at a time where rows are large."""
     condition = row_filter(planned.table)
     packing = Packing(connection, planned.shape, server.where)
-    connection.execute(sql.load("postgres/feed/read_settings"), {"local": True})
+    _set_up(connection)
     first, end = part.first, part.first + max(part.blocks, 1)
     blocks = _FEW_BLOCKS
     while first < end and blocks:
@@ -223,7 +221,7 @@ def _in_blocks(connection: Connection, planned: Plan, part: Part, server: Server
             table=pgsql.Identifier(part.table.schema, part.table.name),
             conditions=pgsql.SQL(" and ").join(conditions),
         )
-        yield from _copied(connection, query, planned.shape, server)
+        yield from copy_rows.copied(driver(connection), query, planned.shape, server.where)
 
 
 def read_changed(source: Server, snapshot: Snapshot) -> Iterator[pa.RecordBatch]:
@@ -231,13 +229,14 @@ def read_changed(source: Server, snapshot: Snapshot) -> Iterator[pa.RecordBatch]
     with session(source, snapshot.exported) as connection:
         for part in {part.table: part for part in snapshot.plan.parts}.values():
             lock(connection, part)
+        _set_up(connection)
         for query in snapshot.changed.queries():
-            yield from _copied(connection, query, snapshot.plan.shape, source)
+            yield from copy_rows.copied(driver(connection), query, snapshot.plan.shape, source.where)
 
 
-def _copied(connection: Connection, query: pgsql.Composed, shape: Shape, server: Server) -> Iterator[pa.RecordBatch]:
+def _set_up(connection: Connection) -> None:
+    """Have a transaction send rows as the stream does; behind what asks the catalog for names."""
     connection.execute(sql.load("postgres/feed/read_settings"), {"local": True})
-    return copy_rows.copied(driver(connection), query, shape, server.where)
 
 
 def _block(number: int) -> pgsql.Composed:
@@ -271,7 +270,8 @@ def read_published(server: Server, publication: str, limit: int) -> list[dict[st
             key=pgsql.SQL(", ").join(map(pgsql.Identifier, table.key)),
             limit=limit,
         )
-        batches = list(_copied(connection, query, shape, server))
+        _set_up(connection)
+        batches = list(copy_rows.copied(driver(connection), query, shape, server.where))
     names = shape.row_schema.names
     return [
         dict(zip(names, row, strict=True))

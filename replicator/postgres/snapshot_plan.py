@@ -128,8 +128,10 @@ def plan(server: Server, connection: Connection, publication: str) -> Plan:
     table = slots.published_table(server, publication)
     names = {"schema": table.name.schema, "name": table.name.name}
     columns = _columns(connection, table)
-    leaves = connection.execute(sql.load("postgres/feed/leaves"), names).all()
-    found = connection.execute(sql.load("postgres/feed/catalog_marks"), names | {"publication": publication}).one()
+    tree = connection.execute(sql.load("postgres/feed/tree"), names).all()
+    tables = {"root": columns[0].oid, "tables": [one.oid for one in tree]}
+    found = connection.execute(sql.load("postgres/feed/catalog_marks"), tables | {"publication": publication}).one()
+    leaves = [one for one in tree if one.has_rows]
     return Plan(
         table,
         _shape(server, table, columns),

@@ -116,7 +116,7 @@ def open_spares(nodes: Sequence[Server], source: Server, primary: Server, slot: 
         for node in nodes:
             _check_replica(node, source)
             slots.check_decoding(node)
-            if slots.exists(node, slot):
+            if slot_state.look(node, slot).present:
                 slots.drop(node, slot)  # left by an attempt that was interrupted: no feed refers to it
             made.append(node)
             begin = max(begin, _make(node, slot, primary, source))
@@ -224,6 +224,5 @@ def advance(server: Server, slot: str, cursor: Cursor, committed: Cursor) -> boo
     if topology.replayed(server) < committed.lsn:
         return False
     topology.timeline_history(server).check(committed)
-    with server.autocommit() as connection:
-        connection.execute(sql.load("postgres/feed/advance_slot"), {"slot": slot, "lsn": str(cursor.lsn)})
+    slots.advance(server, slot, cursor.lsn)
     return True

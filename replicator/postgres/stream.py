@@ -93,14 +93,8 @@ class Stream:
 
     def _kept_from(self) -> Lsn:
         state = slot_state.look(self._server, self._slot)
-        if not state.present or state.confirmed is None:
-            raise FeedBroken(f"{state.node} has no slot {self._slot}", hint="read from the node that has it")
-        state.check_valid()
-        if self._behind.lsn < state.confirmed:
-            raise FeedBroken(
-                f"{state.node}: slot {state.slot} keeps rows from {state.confirmed} on, wanted from {self._behind}"
-            )
-        return state.confirmed
+        state.check_keeps(self._behind)
+        return state.confirmed or self._behind.lsn
 
     def _start(self, *, text: bool) -> None:
         """Open a session and have the server send, values in text form if there is no other or it is asked for."""

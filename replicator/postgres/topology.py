@@ -9,7 +9,7 @@ from typing import TypeVar
 from psycopg import pq
 
 from replicator import sql
-from replicator.errors import NodeLost, NodeUnreachable
+from replicator.errors import NodeLost, NodeUnreachable, NotPermitted
 from replicator.position import Lsn, TimelineHistory
 from replicator.postgres.connection import Server, command
 from replicator.topology import Node, Role
@@ -22,7 +22,12 @@ def look(server: Server) -> Node:
     """Ask a node for its role, timeline and position. Raises: NodeUnreachable, NodeLost."""
     with server.connect() as connection:
         row = connection.execute(sql.load("postgres/topology/node")).one()
-    timeline = row.timeline if row.timeline is not None else timeline_history(server).timeline
+    timeline = row.timeline
+    if timeline is None:
+        try:
+            timeline = timeline_history(server).timeline
+        except NotPermitted:  # a feed from a journal does without REPLICATION
+            timeline = row.followed
     role = Role.STANDBY if row.in_recovery else Role.PRIMARY
     return Node(server.where, role, timeline, Lsn(row.lsn))
 
@@ -61,9 +66,9 @@ def replayed(server: Server) -> Lsn:
 
 
 def committed(server: Server) -> Lsn:
-    """Return a position behind everything the primary has committed. Raises: NodeUnreachable, NodeLost."""
+    """Return a position behind everything the primary has committed and flushed. Raises: NodeUnreachable, NodeLost."""
     with server.connect() as connection:
-        return Lsn(connection.execute(sql.load("postgres/topology/insert_lsn")).scalar_one())
+        return Lsn(connection.execute(sql.load("postgres/topology/flush_lsn")).scalar_one())
 
 
 def wait_until(condition: Callable[[], bool], what: str, *, timeout_s: float) -> None:

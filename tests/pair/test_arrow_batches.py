@@ -16,6 +16,7 @@ from replicator.postgres.pgoutput import decode
 from replicator.postgres.transactions import Transactions
 from replicator.postgres.type_catalog import TypeCatalog
 from tests.fixtures.pair import Pair
+from tests.fixtures.primary_slot import PrimarySlot
 from tests.fixtures.typed_values import TYPES, columns_of, fill, make_types
 
 _START = Cursor(Lsn(0), 0)
@@ -34,24 +35,8 @@ def types(shared_pair: Pair) -> Pair:
     return shared_pair
 
 
-class _Slot:
-    """A table with a publication and a slot of its name, read by SQL."""
-
-    def __init__(self, pair: Pair, name: str, columns: str) -> None:
-        self.pair = pair
-        self.name = name
-        pair.run(f"create table {name} ({columns})")
-        pair.run(f"alter table {name} replica identity full")
-        pair.run(f"create publication {name} for table {name}")
-        pair.run(f"select pg_create_logical_replication_slot('{name}', 'pgoutput')")
-
-    def messages(self, *, binary: bool = False) -> list[bytes]:
-        """Return all messages that the slot has."""
-        rows = self.pair.run(
-            f"select data from pg_logical_slot_peek_binary_changes('{self.name}', null, null, "
-            f"'proto_version', '1', 'publication_names', '{self.name}', 'binary', '{str(binary).lower()}')"
-        )
-        return [bytes(data) for (data,) in rows if isinstance(data, bytes | memoryview)]
+class _Slot(PrimarySlot):
+    """A table and its slot, and what is read of that."""
 
     def batches(self, *, binary: bool = False) -> list[pa.RecordBatch]:
         """Return what is read of them."""

@@ -27,6 +27,7 @@ from replicator.postgres.snapshot import Begun, Snapshot, read_part
 from replicator.postgres.snapshot_plan import plan
 from replicator.postgres.type_catalog import TypeCatalog
 from tests.fixtures.pair import Pair
+from tests.fixtures.primary_slot import PrimarySlot
 from tests.fixtures.typed_values import TYPES, columns_of, fill, make_types
 
 _MIXED = {
@@ -59,26 +60,13 @@ _ROW = st.tuples(
 )
 
 
-class _Table:
-    """A table with a publication and a slot of its name."""
-
-    def __init__(self, pair: Pair, name: str, columns: str, condition: str = "") -> None:
-        self.pair = pair
-        self.name = name
-        pair.run(f"create table {name} ({columns})")
-        pair.run(f"alter table {name} replica identity full")
-        pair.run(f"create publication {name} for table {name} {condition}")
-        pair.run(f"select pg_create_logical_replication_slot('{name}', 'pgoutput')")
+class _Table(PrimarySlot):
+    """A table and its slot, and its rows as a snapshot reads them."""
 
     def streamed(self) -> pa.Table:
         """Return the rows that were inserted since the last call, as the stream gives them."""
-        messages = self.pair.run(
-            f"select data from pg_logical_slot_get_binary_changes('{self.name}', null, null, "
-            f"'proto_version', '1', 'publication_names', '{self.name}')"
-        )
         read = Batches(Cursor(Lsn(0), 0), TypeCatalog(self.pair.primary))
-        batches = read.take([bytes(data) for (data,) in messages if isinstance(data, bytes | memoryview)])
-        whole = pa.Table.from_batches(batches)
+        whole = pa.Table.from_batches(read.take(self.messages(take=True)))
         return whole.filter(pa.array([op == "insert" for op in whole["_op"].to_pylist()])).drop(
             [field.name for field in CHANGE_FIELDS]
         )

@@ -22,16 +22,16 @@ from replicator.errors import (
     TimelineForked,
 )
 from replicator.feed.reader import start
-from replicator.follow import open_reader
 from replicator.handover import create_feed
 from replicator.position import Cursor, Lsn
-from replicator.postgres import slot as slots
 from replicator.postgres import snapshot_plan
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.embedded import NodeName
 from replicator.postgres.topology import wait_until
+from replicator.reading import open_reader
 from replicator.store.reader import manifest
 from tests.fixtures.site import MARKER, TIMEOUT_S, OpenFeed, Site, ids_of, next_of, read_of, until_marker
+from tests.fixtures.slots import confirmed
 
 _WRITERS = 3
 _IDS_A_WRITER = 40
@@ -235,7 +235,7 @@ def test_rows_that_died_with_the_primary_are_never_read_on_from(doomed: Site) ->
     doomed.catch_up()
     _cut_standby_off(doomed)
     doomed.insert("lost", [3, 4, 5])
-    kept_from = Cursor(slots.confirmed(doomed.nodes["a"], definition.slot), 0)
+    kept_from = Cursor(confirmed(doomed.nodes["a"], definition.slot), 0)
     with doomed.stream(definition, kept_from, "a") as stream:
         both, inside, _, behind = (change.after for change in read_of(stream, 4))
     doomed.pair.fail_over()
@@ -261,7 +261,7 @@ def test_the_slot_keeps_what_is_not_confirmed_and_gives_no_less_in_silence(site:
         read_of(stream, 2)
         stream.confirm(first.after)
         stream.confirm(begin)  # goes back, and has no effect
-    assert slots.confirmed(site.nodes["b"], definition.slot) == first.after.lsn
+    assert confirmed(site.nodes["b"], definition.slot) == first.after.lsn
     with pytest.raises(FeedBroken, match="keeps rows from"):
         site.stream(definition, begin)
     with site.stream(definition, first.after) as stream:
@@ -277,7 +277,7 @@ def test_a_feed_confirms_only_what_it_is_told_even_inside_a_transaction(site: Si
     with site.open(definition) as feed:
         changes = read_of(feed, 4)
         feed.confirm(changes[2].after)
-    assert changes[1].after.lsn <= slots.confirmed(site.nodes["b"], definition.slot) <= changes[2].after.lsn
+    assert changes[1].after.lsn <= confirmed(site.nodes["b"], definition.slot) <= changes[2].after.lsn
     with site.open(definition, changes[2].after) as feed:
         assert next_of(feed) == changes[3]
 

@@ -24,8 +24,10 @@ from replicator.feed import definition as definitions
 from replicator.handover import create_feed
 from replicator.position import Cursor
 from replicator.postgres import slot as slots
+from replicator.postgres import slot_state
 from replicator.postgres.adapter import PostgresDatabase
 from tests.fixtures.site import Site, ids_of, read_of
+from tests.fixtures.slots import confirmed
 
 _UNFIT = [
     ("keyless", "create table keyless (id int); create publication keyless for table keyless", TableUnfit),
@@ -69,7 +71,7 @@ def test_a_slot_of_another_database_is_not_taken(site: Site) -> None:
             connection.exec_driver_sql("select pg_create_logical_replication_slot('hadrian_namesake', 'pgoutput')")
         with pytest.raises(AlreadyThere, match="hadrian_namesake"):
             create_feed("namesake", "namesake", source=site.nodes["a"], primary=site.nodes["a"])
-        assert slots.exists(elsewhere, "hadrian_namesake")
+        assert slot_state.look(elsewhere, "hadrian_namesake").present
         slots.drop(elsewhere, "hadrian_namesake")
 
 
@@ -114,7 +116,7 @@ def test_a_feeds_name_is_taken_once(site: Site) -> None:
     with pytest.raises(AlreadyThere):
         site.create("taken")
     assert definitions.find(site.nodes["b"], "taken") == definition
-    assert slots.confirmed(site.nodes["b"], definition.slot) == definition.start
+    assert confirmed(site.nodes["b"], definition.slot) == definition.start
 
 
 @pytest.mark.parametrize("interruption", [RuntimeError, KeyboardInterrupt])
@@ -158,7 +160,7 @@ def test_an_orphan_slot_is_replaced(site: Site) -> None:
     site.run("select pg_create_logical_replication_slot('hadrian_orphaned', 'pgoutput')")
     site.insert("orphaned", [2])
     definition = site.create("orphaned", "a")
-    assert slots.confirmed(site.nodes["a"], "hadrian_orphaned") == definition.start
+    assert confirmed(site.nodes["a"], "hadrian_orphaned") == definition.start
     site.insert("orphaned", [3])
     with site.open(definition, node="a") as feed:
         assert ids_of(read_of(feed, 3)) == [1, 2, 3]

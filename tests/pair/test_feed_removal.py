@@ -14,6 +14,7 @@ from replicator.feed import removal
 from replicator.feed.removal import Removed, RemovedRun, remove
 from replicator.position import Cursor, Lsn
 from replicator.postgres import slot as slots
+from replicator.postgres import slot_state
 from replicator.postgres.connection import Server
 from replicator.step_journal import Step
 from replicator.store import checkpoints
@@ -63,7 +64,7 @@ def test_a_dropped_feed_leaves_nothing_and_is_dropped_once(site: Site) -> None:
     where = tuple(site.nodes[name].where for name in ("a", "b"))
     assert drop(site, "ended") == Removed("ended", record=True, slot=definition.slot, slots=where, runs=())
     assert site.left_behind("ended") == []
-    assert slots.exists(site.nodes["b"], "bystander")
+    assert slot_state.look(site.nodes["b"], "bystander").present
     slots.drop(site.nodes["b"], "bystander")
     with pytest.raises(BadInput, match="has no feed ended"):
         drop(site, "ended")
@@ -125,8 +126,8 @@ def test_a_removal_that_is_cut_short_can_be_finished(site: Site, monkeypatch: py
             drop(site, name, with_runs=True)
     assert definitions.find(site.nodes["a"], name) == definition
     assert rows_of_run(site, f"run_{crash}") == 5
-    assert slots.exists(site.nodes["a"], definition.slot) == (crash == "before")
-    assert slots.exists(site.nodes["b"], definition.slot)
+    assert slot_state.look(site.nodes["a"], definition.slot).present == (crash == "before")
+    assert slot_state.look(site.nodes["b"], definition.slot).present
     assert drop(site, name, with_runs=True).record
     assert site.left_behind(name) == []
 
@@ -154,7 +155,7 @@ def test_the_slot_of_another_databases_feed_of_that_name_stays(site: Site) -> No
         with other.autocommit() as connection:
             connection.exec_driver_sql(f"select pg_create_logical_replication_slot('{definition.slot}', 'pgoutput')")
         assert drop(site, "namesake").slots == ()
-        assert slots.exists(other, definition.slot)
+        assert slot_state.look(other, definition.slot).present
         slots.drop(other, definition.slot)
 
 

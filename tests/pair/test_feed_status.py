@@ -34,11 +34,11 @@ def checkpoint(site: Site, feed: str, run: str, step: int, cursor: Cursor) -> No
 
 
 def fill(site: Site, segments: int) -> None:
-    """Write that much log, and wait until the standby has it."""
+    """Write that much log, no faster than the standby takes it: its own slot keeps no more than a feed's."""
     for _ in range(segments):
         site.run("select pg_logical_emit_message(false, 'filler', repeat('x', 1000000)) from generate_series(1, 15)")
         site.run("select pg_switch_wal()")
-    site.catch_up()
+        site.catch_up()
 
 
 def _status(site: Site, name: str, limit_bytes: int | None = None) -> Status:

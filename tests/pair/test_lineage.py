@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-import psycopg
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -26,6 +25,7 @@ from replicator.position import Cursor, Lsn
 from replicator.postgres import row_key
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.arrow_types import codec
+from replicator.postgres.connection import driver
 from replicator.postgres.topology import wait_replayed
 from replicator.postgres.type_catalog import TypeCatalog
 from replicator.schema import TableName
@@ -289,16 +289,15 @@ def test_a_key_from_text_has_the_digest_of_the_row_in_the_feed(journal: Journal,
     reads = codec(columns[0].type_oid, columns[0].modifier, TypeCatalog(journal.node))
 
     with journal.node.autocommit() as connection:
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, psycopg.Connection)
+        raw = driver(connection)
 
         @settings(deadline=None, max_examples=40)
         @given(values)
         def check(value: Any) -> None:
-            driver.execute(f"insert into {name} values (%s)", [value])
+            raw.execute(f"insert into {name} values (%s)", [value])
             # With format, text is what the type's output function gives, as in the log.
-            cast, logged = driver.execute(f"select k::text, format('%s', k) from {name}").fetchone() or ()
-            driver.execute(f"delete from {name}")
+            cast, logged = raw.execute(f"select k::text, format('%s', k) from {name}").fetchone() or ()
+            raw.execute(f"delete from {name}")
             (fed,) = python_values(reads.from_text(pa.array([logged])))
             expected = digest(columns, {"k": fed})
             for text in (cast, logged, *others(value)):

@@ -16,15 +16,15 @@ from replicator.errors import NodeLost, NodeUnreachable, RecoveryConflict, SlotI
 from replicator.feed import removal
 from replicator.feed.definition import Definition
 from replicator.handover import create_feed
-from replicator.postgres import changed_keys, snapshot_plan
+from replicator.postgres import changed_keys, creation, snapshot_plan
 from replicator.postgres import slot as slots
 from replicator.postgres.connection import Server
 from replicator.postgres.snapshot import Snapshot, read_part
 from replicator.postgres.snapshot_plan import Part, Stale
-from replicator.unfinished_snapshot import alone
 from tests.fixtures import busy_table
 from tests.fixtures.command import environment
 from tests.fixtures.site import Site
+from tests.fixtures.slots import confirmed
 
 _TAKER = Path(__file__).with_name("snapshot_taker.py")
 _ROWS = 3000
@@ -103,7 +103,7 @@ def test_a_killed_creation_is_gone_on_with_exactly_and_reads_only_what_is_left(
     assert said == [f"an earlier attempt is gone on with: {len(kept)} of {total} parts were read"]
     busy_table.check_exact(site, definition)
     assert _kept(site, name) == set()
-    assert slots.confirmed(site.nodes["b"], definition.slot) == definition.start
+    assert confirmed(site.nodes["b"], definition.slot) == definition.start
 
 
 def test_rows_that_change_between_the_attempts_are_as_they_are_at_the_end(site: Site, parts_read: list[int]) -> None:
@@ -310,9 +310,10 @@ def test_what_was_killed_can_be_dropped_instead(site: Site) -> None:
     assert site.left_behind("dropped") == []
 
 
-def test_a_feed_is_created_by_one_at_a_time(site: Site) -> None:
+def test_a_feed_is_created_by_one_at_a_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two would take one another's parts for their own."""
     busy_table.make(site, "claimed", 1)
-    with alone(site.nodes["a"], "claimed"), pytest.raises(SlotInUse, match="is being created by somebody else"):
+    monkeypatch.setattr(creation, "_DEAD_S", 0)
+    with site.nodes["a"].creating("claimed"), pytest.raises(SlotInUse, match="is being created by somebody else"):
         _create(site, "claimed")
     busy_table.check_exact(site, _create(site, "claimed"))

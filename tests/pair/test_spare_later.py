@@ -14,11 +14,11 @@ from replicator.errors import BadInput
 from replicator.feed.status import of_nodes
 from replicator.follow import Feed
 from replicator.position import Cursor
-from replicator.postgres import slot as slots
 from replicator.postgres import slot_state, spare
 from replicator.postgres.topology import wait_replayed, wait_until
 from tests.fixtures.command import complaint, hadrian
 from tests.fixtures.site import TIMEOUT_S, Site, read_of
+from tests.fixtures.slots import confirmed
 
 
 def _changes(feed: Feed) -> list[Change]:
@@ -46,7 +46,7 @@ def test_a_rebuilt_node_gets_a_spare_that_serves_when_the_other_is_lost(doomed: 
     done = hadrian("feed", "spare", "rebuilt", "--primary", b, "--node", a, "--format", "json")
     assert done.returncode == 0, done.stderr
     (made,) = json.loads(done.stdout)["spares"]
-    begins = slots.confirmed(doomed.nodes["a"], definition.slot)
+    begins = confirmed(doomed.nodes["a"], definition.slot)
     assert made == {"node": doomed.nodes["a"].where, "slot": definition.slot, "ready_from": str(begins)}
     assert not slot_state.look(doomed.nodes["a"], definition.slot).keeps(early.lsn)
     assert [one.service for one in of_nodes([doomed.nodes["a"]], "rebuilt").slots] == ["ready"]  # of what is known
@@ -139,5 +139,5 @@ def test_the_command_makes_spares_on_the_nodes_that_are_named(site: Site) -> Non
     assert f"slot on {site.nodes['b'].where}" in done.stdout.splitlines()
     assert "a standby decodes from PostgreSQL 16 on" in done.stdout
     assert f"spare slot on {site.nodes['a'].where}" in done.stdout.splitlines()
-    assert slots.exists(site.nodes["a"], "hadrian_named")
+    assert slot_state.look(site.nodes["a"], "hadrian_named").present
     assert spare.choose([*site.nodes.values()], site.nodes["b"], (site.nodes["a"].where,)) == [site.nodes["a"]]

@@ -17,7 +17,6 @@ from replicator.feed import definition as definitions
 from replicator.feed.definition import Definition
 from replicator.handover import create_feed
 from replicator.position import Cursor, Lsn
-from replicator.postgres import slot as slots
 from replicator.postgres import slot_state, spare
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.embedded import NodeName
@@ -25,6 +24,7 @@ from replicator.postgres.topology import wait_until
 from tests.fixtures.command import complaint, hadrian
 from tests.fixtures.pair import fresh_pair
 from tests.fixtures.site import TIMEOUT_S, Site, ids_of, next_of, read_of
+from tests.fixtures.slots import confirmed
 
 _OTHER: dict[NodeName, NodeName] = {"a": "b", "b": "a"}
 
@@ -63,7 +63,7 @@ def test_a_spare_begins_no_later_than_its_feed(site: Site, source: NodeName) -> 
     site.table(table, rows=2)
     definition = _create(site, table, source)
     other = _OTHER[source]
-    assert slots.confirmed(site.nodes[other], definition.slot) <= definition.start
+    assert confirmed(site.nodes[other], definition.slot) <= definition.start
     assert slot_state.look(site.nodes[other], definition.slot).keeps(definition.start)
     site.insert(table, [3, 4])
     site.insert(table, [5])
@@ -100,7 +100,7 @@ def test_a_feed_on_a_standby_that_lags_begins_behind_its_spare(doomed: Site) -> 
     doomed.run("select pg_wal_replay_resume()", "b")
     creation.join()
     (definition,) = made
-    assert slots.confirmed(a, definition.slot) <= definition.start
+    assert confirmed(a, definition.slot) <= definition.start
     with doomed.open(definition, node="a") as feed:
         assert ids_of(read_of(feed, 2)) == [1, 2]
 
@@ -154,9 +154,9 @@ def test_a_spare_forgets_no_part_of_a_transaction_that_the_cursor_cuts(site: Sit
     server = site.nodes[node]
     for _ in range(2):
         assert spare.advance(server, definition.slot, changes[3].after, _now(site))
-    assert slots.confirmed(server, definition.slot) == changes[3].after.lsn
+    assert confirmed(server, definition.slot) == changes[3].after.lsn
     assert spare.advance(server, definition.slot, changes[0].after, _now(site)), "back, which has no effect"
-    assert slots.confirmed(server, definition.slot) == changes[3].after.lsn
+    assert confirmed(server, definition.slot) == changes[3].after.lsn
     with site.open(definition, changes[3].after, node=node) as feed:
         assert read_of(feed, 2) == changes[4:]
     with site.open(definition, Cursor(changes[3].after.lsn, 0), node=node) as feed:
@@ -175,13 +175,13 @@ def test_a_spare_waits_for_the_checkpoint_on_its_own_node(doomed: Site) -> None:
         cursor = read_of(feed, 2)[-1].after
     doomed.run("select pg_wal_replay_pause()", "b")
     doomed.run("create table checkpoint_of_it ()")
-    behind, before = _now(doomed), slots.confirmed(doomed.nodes["b"], definition.slot)
+    behind, before = _now(doomed), confirmed(doomed.nodes["b"], definition.slot)
     assert not spare.advance(doomed.nodes["b"], definition.slot, cursor, behind)
-    assert slots.confirmed(doomed.nodes["b"], definition.slot) == before
+    assert confirmed(doomed.nodes["b"], definition.slot) == before
     doomed.run("select pg_wal_replay_resume()", "b")
     doomed.catch_up()
     assert spare.advance(doomed.nodes["b"], definition.slot, cursor, behind)
-    assert slots.confirmed(doomed.nodes["b"], definition.slot) == cursor.lsn
+    assert confirmed(doomed.nodes["b"], definition.slot) == cursor.lsn
 
 
 def test_a_spare_on_a_timeline_without_the_checkpoint_stays(doomed: Site) -> None:
@@ -190,13 +190,13 @@ def test_a_spare_on_a_timeline_without_the_checkpoint_stays(doomed: Site) -> Non
     definition = _create(doomed, "forked", "b")
     doomed.pair.embedded.promote("b")
     doomed.insert("forked", [2], "b")
-    behind, before = _now(doomed, "b"), slots.confirmed(doomed.nodes["a"], definition.slot)
+    behind, before = _now(doomed, "b"), confirmed(doomed.nodes["a"], definition.slot)
     with doomed.open(definition, node="b") as feed:
         cursor = read_of(feed, 2)[-1].after
     doomed.run("create table elsewhere as select generate_series(1, 100000)")
     with pytest.raises(TimelineForked):
         spare.advance(doomed.nodes["a"], definition.slot, cursor, behind)
-    assert slots.confirmed(doomed.nodes["a"], definition.slot) == before
+    assert confirmed(doomed.nodes["a"], definition.slot) == before
 
 
 def test_advancing_a_spare_that_somebody_reads_says_so(site: Site) -> None:
@@ -236,10 +236,10 @@ def test_an_orphan_is_replaced_by_the_spare(site: Site) -> None:
     """A slot that an interrupted attempt left on the spare's node holds the log back no longer."""
     site.table("orphaned_spare", rows=1)
     site.run("select pg_create_logical_replication_slot('hadrian_orphaned_spare', 'pgoutput')")
-    orphan = slots.confirmed(site.nodes["a"], "hadrian_orphaned_spare")
+    orphan = confirmed(site.nodes["a"], "hadrian_orphaned_spare")
     site.insert("orphaned_spare", [2])
     definition = _create(site, "orphaned_spare", "b")
-    assert orphan < slots.confirmed(site.nodes["a"], definition.slot) <= definition.start
+    assert orphan < confirmed(site.nodes["a"], definition.slot) <= definition.start
 
 
 def test_only_a_physical_replica_may_hold_a_spare(site: Site) -> None:
@@ -250,7 +250,7 @@ def test_only_a_physical_replica_may_hold_a_spare(site: Site) -> None:
             create_feed(
                 "alien", "alien", source=site.nodes["b"], primary=site.nodes["a"], spares=[site.nodes["a"], stranger]
             )
-        assert not slots.exists(stranger, "hadrian_alien")
+        assert not slot_state.look(stranger, "hadrian_alien").present
     assert site.left_behind("alien") == []
 
 
@@ -307,7 +307,7 @@ def test_the_command_makes_no_spare_unless_it_is_told_to(site: Site) -> None:
     settings = {"HADRIAN_PRIMARY": a, "HADRIAN_STANDBY": b, "HADRIAN_NODES": f"{a} {b}"}
     site.table("untold", rows=1)
     assert hadrian("feed", "create", "untold", "--publication", "untold", **settings).returncode == 0
-    assert not slots.exists(site.nodes["a"], "hadrian_untold")
+    assert not slot_state.look(site.nodes["a"], "hadrian_untold").present
 
 
 @pytest.mark.parametrize("spares", ["some", "-1", "1.5", ""])

@@ -9,6 +9,7 @@ from replicator.errors import BadInput, SlotInUse
 from replicator.feed.removal import Removed, remove
 from replicator.feed.status import of_nodes
 from replicator.position import Lsn
+from replicator.postgres import creation
 from replicator.postgres.snapshot import Begun
 from tests.fixtures.site import Site
 
@@ -61,10 +62,11 @@ def test_a_creation_that_was_cut_off_is_given_up_even_without_its_slot(site: Sit
         _drop(site, "slotless")
 
 
-def test_a_feed_that_is_being_created_is_not_dropped(site: Site) -> None:
+def test_a_feed_that_is_being_created_is_not_dropped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its parts and its slot stay with whoever is at it."""
+    monkeypatch.setattr(creation, "_DEAD_S", 0)
     _cut_off(site, "busy", parts=1)
-    with unfinished_snapshot.alone(site.nodes["a"], "busy"), pytest.raises(SlotInUse, match="is being created"):
+    with site.nodes["a"].creating("busy"), pytest.raises(SlotInUse, match="is being created"):
         _drop(site, "busy")
     assert len(_left(site)) == 2
     _drop(site, "busy")

@@ -9,15 +9,15 @@ import pytest
 from replicator.errors import FeedBroken, TakeoverTimedOut
 from replicator.handover import create_feed
 from replicator.position import Cursor, Lsn
-from replicator.postgres import slot as slots
 from replicator.postgres import topology
 from replicator.postgres.adapter import PostgresDatabase
 from tests.fixtures.site import TIMEOUT_S, Site, read_of
+from tests.fixtures.slots import confirmed
 from tests.fixtures.training import Event, Ground, named
 
 
 def _confirmed(ground: Ground) -> list[Lsn]:
-    return [slots.confirmed(server, ground.slot) for server in (ground.pair.primary, ground.pair.standby)]
+    return [confirmed(server, ground.slot) for server in (ground.pair.primary, ground.pair.standby)]
 
 
 def test_a_run_that_loses_its_standby_goes_on_from_the_spare_and_ends_in_the_same_bits(spare_ground: Ground) -> None:
@@ -56,12 +56,12 @@ def test_a_spare_is_not_advanced_before_the_checkpoint_is_durable(spare_ground: 
     pair.run("select pg_reload_conf()", "b")
     receiver = "select count(*) from pg_stat_wal_receiver"
     topology.wait_until(lambda: pair.run(receiver, "b") == [(0,)], "the receiver to stop", timeout_s=TIMEOUT_S)
-    begin = slots.confirmed(pair.primary, spare_ground.slot)
+    begin = confirmed(pair.primary, spare_ground.slot)
     seen: list[Lsn] = []
 
     def look(event: Event, _launched: object) -> None:
         if (event["event"], event.get("step")) == ("step", 7) and not seen:
-            seen.append(slots.confirmed(pair.primary, spare_ground.slot))
+            seen.append(confirmed(pair.primary, spare_ground.slot))
             pair.fail_over()
 
     events = spare_ground.train(spare_ground.recipe(), look)
@@ -115,6 +115,8 @@ def test_a_node_that_is_away_is_told_once_and_tried_again(doomed: Site) -> None:
         embedded.start()
         b.close()
         topology.wait_until(
-            lambda: slots.confirmed(b, definition.slot) == cursor.lsn, "the spare to follow", timeout_s=TIMEOUT_S
+            lambda: confirmed(b, definition.slot) == cursor.lsn,
+            "the spare to follow",
+            timeout_s=TIMEOUT_S,
         )
         assert spares.told() == []

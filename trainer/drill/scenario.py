@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from replicator import follow, handover, migrate, step_journal
+from replicator import handover, migrate, reading, step_journal
 from replicator.audit import audit
 from replicator.change import Change
 from replicator.errors import HadrianError, NodeLost, NodeUnreachable
@@ -340,7 +340,7 @@ class Drill:
                 yield event
 
     def _prove(self, wanted: Recipe, definition: Definition, events: list[Event], reference: list[Event]) -> Verdict:
-        with follow.open_reader(definition, self._b, start(), slot=PROOF_SLOT) as feed:
+        with reading.open_reader(definition, self._b, start(), slot=PROOF_SLOT) as feed:
             changes = _changes(feed)
             evidence = Evidence(
                 digest=events[-1]["digest"],

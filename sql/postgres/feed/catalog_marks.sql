@@ -1,18 +1,10 @@
 -- Which versions the catalog's rows have that decide what a publication publishes of a table, and in what form: while
 -- none of them changes, nobody alters the table or the publication, and the log names the key of each row that changes.
--- Parameters: publication text; schema text; name text.
+-- Parameters: publication text; root bigint, the published table's OID; tables bigint[], that and its partitions'.
 -- Columns: tells boolean, whether all changes are published and each names its row's key; marks text.
 -- Since: PostgreSQL 15. Privilege: none.
-with recursive tree as (
-  select c.oid, c.relkind
-  from pg_class as c
-  join pg_namespace as n on n.oid = c.relnamespace
-  where n.nspname = cast(:schema as name) and c.relname = cast(:name as name)
-  union all
-  select c.oid, c.relkind
-  from tree
-  join pg_inherits as i on i.inhparent = tree.oid and tree.relkind = 'p'
-  join pg_class as c on c.oid = i.inhrelid
+with tree as (
+  select unnest(cast(:tables as bigint[]))::oid as oid
 ),
 mark as (
   select 'publication' as kind, p.oid, 0 as part, p.xmin::text as version
@@ -52,8 +44,7 @@ select
     select bool_and(r.oid = t.oid or t.relreplident = 'f' or (t.relreplident = 'd' and r.relreplident <> 'i'))
     from tree
     join pg_class as t on t.oid = tree.oid and t.relkind = 'r'
-    join pg_class as r on r.relname = cast(:name as name)
-    join pg_namespace as n on n.oid = r.relnamespace and n.nspname = cast(:schema as name)
+    join pg_class as r on r.oid = cast(:root as bigint)
   ) as tells,
   md5(string_agg(concat_ws(' ', kind, oid, part, version), ', ' order by kind, oid, part)) as marks
 from mark

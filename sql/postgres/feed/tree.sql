@@ -1,7 +1,7 @@
--- The tables that hold a published table's rows: itself, or its partitions down to the last; as the snapshot shows them.
+-- A published table and its partitions down to the last, as the snapshot shows them.
 -- Parameters: schema text; name text.
--- Columns: schema text; name text; filenode bigint, which changes when the table is rewritten or truncated;
---   blocks bigint, that there are by now.
+-- Columns: oid bigint; schema text; name text; has_rows boolean, itself; filenode bigint, which changes when the table
+--   is rewritten or truncated; blocks bigint, that there are by now.
 -- Since: PostgreSQL 10. Privilege: none.
 with recursive tree as (
   select c.oid, c.relkind
@@ -15,11 +15,13 @@ with recursive tree as (
   join pg_class as c on c.oid = i.inhrelid
 )
 select
+  c.oid::bigint as oid,
   n.nspname::text as schema,
   c.relname::text as name,
+  c.relkind = 'r' as has_rows,
   c.relfilenode::bigint as filenode,
   coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::bigint as blocks
 from tree
-join pg_class as c on c.oid = tree.oid and c.relkind = 'r'
+join pg_class as c on c.oid = tree.oid
 join pg_namespace as n on n.oid = c.relnamespace
-order by 1, 2
+order by 2, 3
