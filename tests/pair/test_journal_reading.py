@@ -140,6 +140,7 @@ def test_the_commands_read_a_journal(site: Site, capsys: pytest.CaptureFixture[s
     _insert(site, "lines", 1, 2)
     journal_feed.create("lines", "lines", primary_url=url_of(site, "a"))
     _insert(site, "lines", 3, 4)
+    seal_all(site, "lines")
     site.run("delete from lines where id = 1")
     seal_all(site, "lines")
     _insert(site, "lines", 5)
@@ -163,7 +164,7 @@ def test_the_commands_read_a_journal(site: Site, capsys: pytest.CaptureFixture[s
     on = {one["state"]["node"]: one["state"] for one in json.loads(capsys.readouterr().out)["journals"]}
     assert set(on) == {site.nodes["a"].where, site.nodes["b"].where}
     state = on[site.nodes["a"].where]
-    assert (state["sealed"], state["confirmed"], state["waiting"]) == (2, 1, 1)
+    assert (state["sealed"], state["confirmed"], state["waiting"]) == (3, 1, 1)
     assert main(["feed", "status", "lines", *nodes, "--limit", "1kB"]) == 1
     table = capsys.readouterr().out
     assert "warning: feed lines: its journal on" in table
