@@ -19,6 +19,8 @@ Read = tuple[int, float]  # rows, and the seconds they took
 
 def hadrian(job: Job) -> Read:
     """Make Arrow record batches."""
+    import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401 - else it is imported at the first connect
+
     from replicator.follow import Feed
 
     began = time.perf_counter()

@@ -22,6 +22,7 @@ import pyarrow.compute
 pc: Any = pyarrow.compute  # its functions are made when it is imported, where no type checker sees them
 Convert = Callable[[pa.Array], pa.Array]
 
+_STRING = pa.string()
 _EPOCH_DAYS = 10957  # from 1970 to 2000, which PostgreSQL counts from
 _DAY_US = 86_400_000_000
 EPOCH_US = _EPOCH_DAYS * _DAY_US
@@ -41,7 +42,7 @@ for _digits in (b"0123456789abcdef", b"0123456789ABCDEF"):
 
 def as_text(array: pa.Array) -> pa.Array:
     """Take the bytes as they are. Raises: ValueError if they are not UTF-8."""
-    return array.cast(pa.string())
+    return array if array.type == _STRING else array.cast(_STRING)
 
 
 def as_bytes(array: pa.Array) -> pa.Array:
@@ -120,14 +121,14 @@ def bytes_from_hex(array: pa.Array) -> pa.Array:
 def uuid_from_text(array: pa.Array) -> pa.Array:
     """Read UUIDs with dashes. Raises: ValueError."""
     offsets, data = _packed(pc.replace_substring(array, "-", ""))
-    lengths = np.diff(offsets)
+    lengths = offsets[1:] - offsets[:-1]
     return _uuids(array, _unhex(data), lengths // 2)
 
 
 def uuid_from_binary(array: pa.Array) -> pa.Array:
     """Take 16 bytes as they are. Raises: ValueError."""
     offsets, data = _packed(array)
-    return _uuids(array, data, np.diff(offsets))
+    return _uuids(array, data, offsets[1:] - offsets[:-1])
 
 
 def _uuids(array: pa.Array, data: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int64]) -> pa.Array:
@@ -164,9 +165,9 @@ def timestamp_from_binary(kind: pa.DataType) -> Convert:
     def convert(array: pa.Array) -> pa.Array:
         instants = _wire(array, np.dtype(">i8")).astype(np.int64)
         finite = (instants != _INT64.max) & (instants != _INT64.min)
-        if np.any(instants[finite] >= _INT64.max - EPOCH_US):
+        if (instants[finite] >= _INT64.max - EPOCH_US).any():
             raise ValueError("a timestamp lies behind the last that Arrow has in microseconds")
-        return _fixed(array, kind, np.where(finite, instants + np.where(finite, EPOCH_US, 0), instants))
+        return _fixed(array, kind, instants + np.where(finite, EPOCH_US, 0))
 
     return convert
 
@@ -174,7 +175,7 @@ def timestamp_from_binary(kind: pa.DataType) -> Convert:
 def time_from_binary(array: pa.Array) -> pa.Array:
     """Read microseconds since midnight. Raises: ValueError for 24:00:00, which Arrow has not."""
     instants = _wire(array, np.dtype(">i8")).astype(np.int64)
-    if np.any(instants >= _DAY_US):
+    if (instants >= _DAY_US).any():
         raise ValueError("24:00:00 has no place in an Arrow time")
     return _fixed(array, pa.time64("us"), instants)
 
@@ -294,16 +295,18 @@ def _packed(array: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint
 
 def _wire(array: pa.Array, wire: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
     offsets, data = _packed(array)
-    return _spread(array, data, np.diff(offsets), wire)
+    return _spread(array, data, offsets[1:] - offsets[:-1], wire)
 
 
 def _spread(
     array: pa.Array, data: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int64], wire: np.dtype[np.generic]
 ) -> npt.NDArray[np.generic]:
     """Give each value its place, nulls too, which have no bytes."""
-    valid = array.is_valid().to_numpy(zero_copy_only=False)
-    if np.any(lengths[valid] != wire.itemsize):
+    valid = array.is_valid().to_numpy(zero_copy_only=False) if array.null_count else slice(None)
+    if (lengths[valid] != wire.itemsize).any():
         raise ValueError(f"a value has not the {wire.itemsize} bytes of its type")
+    if not array.null_count:
+        return data.view(wire)
     values = np.zeros(len(array), wire)
     values[valid] = data.view(wire)
     return values
@@ -311,11 +314,16 @@ def _spread(
 
 def _unhex(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     nibbles = _NIBBLES[data]
-    if np.any(nibbles == 255) or len(nibbles) % 2:
+    if (nibbles == 255).any() or len(nibbles) % 2:
         raise ValueError("a value is not in hexadecimal form")
     pairs: npt.NDArray[np.uint8] = nibbles[0::2] * np.uint8(16) + nibbles[1::2]
     return pairs
 
 
 def _fixed(array: pa.Array, kind: pa.DataType, values: npt.NDArray[np.generic]) -> pa.Array:
-    return pa.Array.from_buffers(kind, len(array), [_validity(array), pa.py_buffer(np.ascontiguousarray(values))])
+    return fixed(kind, values, _validity(array))
+
+
+def fixed(kind: pa.DataType, values: npt.NDArray[Any], validity: pa.Buffer | None = None) -> pa.Array:
+    """Return numbers as an array of a type that keeps them in the same form."""
+    return pa.Array.from_buffers(kind, len(values), [validity, pa.py_buffer(np.ascontiguousarray(values))])

@@ -10,10 +10,8 @@ supplies nothing, so that text in it which is not UTF-8 is not noticed.
 from __future__ import annotations
 
 import itertools
-import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +21,11 @@ from replicator.batch import CHANGE_FIELDS, OP_NAMES, OPS
 from replicator.change import Op
 from replicator.errors import FeedBroken, TableUnfit
 from replicator.position import Cursor
-from replicator.postgres.arrow_types import Catalog, Codec, codec
-from replicator.postgres.arrow_values import EPOCH_US
-from replicator.postgres.tuples import BINARY, NULL, TEXT, UNCHANGED, Bytes, Cells, Joined, Places
+from replicator.postgres.arrow_types import Catalog
+from replicator.postgres.arrow_values import EPOCH_US, fixed
+from replicator.postgres.few_rows import MOST_MESSAGES, few_rows
+from replicator.postgres.shape import Shape, column_values, described
+from replicator.postgres.tuples import NULL, UNCHANGED, Bytes, Cells, Joined, Places
 
 _PORTION_BYTES = 16 << 20
 
@@ -42,54 +42,6 @@ for _kind, _size in ((_INSERT, 8), (_UPDATE, 8), (_DELETE, 8), (_TRUNCATE, 10)):
     _SHORTEST[_kind] = _size
 for _kind, _size in ((_BEGIN, 21), (_COMMIT, 26)):
     _SHORTEST[_kind] = _LONGEST[_kind] = _size
-_COMMIT_TIME = CHANGE_FIELDS[-1].type
-
-
-class TextWanted(FeedBroken):
-    """A value came in a binary form that is not read."""
-
-    hint = "start the stream without the option binary"
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A table's columns as later tuples have them.
-
-    Attributes:
-        oid: the table's.
-        table: its qualified name.
-        columns: name, type OID and type modifier of each.
-        catalog: asked for types that are not built in.
-    """
-
-    oid: int
-    table: str
-    columns: tuple[tuple[str, int, int], ...]
-    catalog: Catalog
-
-    @cached_property
-    def codecs(self) -> tuple[Codec, ...]:
-        """How each column is read."""
-        return tuple(codec(oid, modifier, self.catalog) for _, oid, modifier in self.columns)
-
-    @cached_property
-    def row_schema(self) -> pa.Schema:
-        """The table's columns alone. Raises: TableUnfit if one has the name of a column that every batch has."""
-        taken = {field.name for field in CHANGE_FIELDS}
-        fields = []
-        for (name, _, _), reads in zip(self.columns, self.codecs, strict=True):
-            if name in taken:
-                raise TableUnfit(
-                    f"{self.table}: column {name} has a name that a batch needs for itself",
-                    hint=f"run: alter table {self.table} rename column {name} to ...",
-                )
-            fields.append(reads.field(name))
-        return pa.schema(fields, metadata={"table": self.table})
-
-    @cached_property
-    def schema(self) -> pa.Schema:
-        """The batches' schema."""
-        return pa.schema([*self.row_schema, *CHANGE_FIELDS], metadata=self.row_schema.metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,17 +104,31 @@ class Batches:
             TableUnfit: an update left out a TOASTed value that no old row supplies, or Arrow cannot hold a value.
             HadrianError: what the catalog raises.
         """
-        return [batch for portion in _portions(messages) for batch in self._take(portion)]
-
-    def _take(self, messages: Sequence[bytes]) -> Iterator[pa.RecordBatch]:
+        if len(messages) <= MOST_MESSAGES and self._open is None and not self._held and not self._skip_rows:
+            few = few_rows(messages, self._skip_bytes, self._shapes)
+            if few is not None:
+                return few
         messages = [*self._held, *messages]
-        joined = Joined(messages, self._skip_bytes)
-        _check_sizes(joined)
-        whole = _whole(joined.kinds)
-        self._held = messages[whole:]
-        joined.cut(whole)
+        lengths = np.fromiter(map(len, messages), np.int64, len(messages))
+        ends = lengths.cumsum()
+        batches: list[pa.RecordBatch] = []
+        begin = end = 0
+        while end < len(messages):
+            # So that a portion's bytes can be counted in 31 bits, and the work stays near the processor.
+            before = ends[begin - 1] if begin else 0
+            end = max(int(ends.searchsorted(before + _PORTION_BYTES, "right")), end + 1)
+            joined = Joined(messages[begin:end], self._skip_bytes, lengths[begin:end])
+            _check_sizes(joined)
+            whole = _whole(joined.kinds)
+            joined.cut(whole)
+            batches += self._batches(joined)
+            begin += whole
+        self._held = messages[begin:]
+        return batches
+
+    def _batches(self, joined: Joined) -> Iterator[pa.RecordBatch]:
         rows = self._transactions(joined)
-        descriptions = np.flatnonzero(joined.kinds == _RELATION)
+        descriptions = (joined.kinds == _RELATION).nonzero()[0]
         done = 0
         for stop, shape in [*self._changed(joined, descriptions), (len(joined.kinds), None)]:
             end = int(np.searchsorted(rows.index, stop))
@@ -182,22 +148,22 @@ class Batches:
     def _transactions(self, joined: Joined) -> _Rows:
         """Find each row's transaction and cursor, and move on to the end of the portion."""
         kinds = joined.kinds
-        begins, commits = np.flatnonzero(kinds == _BEGIN), np.flatnonzero(kinds == _COMMIT)
-        rows = np.flatnonzero(_IS_ROW[kinds])
+        begins, commits = (kinds == _BEGIN).nonzero()[0], (kinds == _COMMIT).nonzero()[0]
+        rows = _IS_ROW[kinds].nonzero()[0]
         before = self._open
         fields = _begun(joined, begins)
         if before is not None:
             carried = np.array([[before.commit_lsn], [before.commit_time_us], [before.xid]], np.uint64)
             fields = np.concatenate([carried, fields], axis=1)
-        started = np.cumsum(kinds == _BEGIN) + (before is not None)
-        ended = np.cumsum(kinds == _COMMIT)
-        if np.any(started[begins] - ended[begins] != 1) or np.any((started != ended)[commits]):
+        started = (kinds == _BEGIN).cumsum() + (before is not None)
+        ended = (kinds == _COMMIT).cumsum()
+        if (started[begins] - ended[begins] != 1).any() or ((started != ended)[commits]).any():
             raise FeedBroken("a transaction begins or ends where another does not")
         number = started[rows] - 1
-        if np.any(ended[rows] != number):
+        if (ended[rows] != number).any():
             raise FeedBroken("a row came outside of a transaction")
         counts = np.bincount(number, minlength=fields.shape[1])
-        firsts = np.cumsum(counts) - counts
+        firsts = counts.cumsum() - counts
         seq = np.arange(1, len(rows) + 1) - firsts[number]
         seen = before.seq if before is not None else 0
         seq[number == 0] += seen
@@ -239,7 +205,7 @@ class Batches:
         """Cut where one table's changes end and another's begin."""
         starts = joined.starts[rows.index]
         oids = joined.number(starts + np.where(joined.kinds[rows.index] == _TRUNCATE, 6, 1), 4)
-        cuts = [0, *(np.flatnonzero(np.diff(oids)) + 1).tolist(), len(oids)]
+        cuts = [0, *((np.diff(oids)).nonzero()[0] + 1).tolist(), len(oids)]
         for begin, end in itertools.pairwise(cuts):
             if begin == end:
                 continue
@@ -249,19 +215,9 @@ class Batches:
             yield _batch(joined, rows.part(slice(begin, end)), shape)
 
 
-def _portions(messages: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    """Cut the messages so that a portion's bytes can be counted in 31 bits, and the work stays near the processor."""
-    sizes = np.fromiter(map(len, messages), np.int64, len(messages))
-    number = (np.cumsum(sizes) - sizes) // _PORTION_BYTES
-    cuts = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(messages)]
-    for begin, end in itertools.pairwise(cuts):
-        if begin < end:
-            yield messages[begin:end]
-
-
 def _whole(kinds: Bytes) -> int:
     """Return how many messages can be read: those before a last row whose transaction has not ended."""
-    rows = np.flatnonzero(_IS_ROW[kinds])
+    rows = _IS_ROW[kinds].nonzero()[0]
     if not len(rows) or (kinds[rows[-1] :] == _COMMIT).any():
         return len(kinds)
     return int(rows[-1])
@@ -271,16 +227,16 @@ def _check_sizes(joined: Joined) -> None:
     sizes = joined.ends - joined.starts
     if not _IS_KNOWN[joined.kinds].all():
         raise FeedBroken("a replication message of unknown kind")
-    if np.any(sizes < _SHORTEST[joined.kinds]):
+    if (sizes < _SHORTEST[joined.kinds]).any():
         raise FeedBroken("a replication message ends early")
     is_truncate = joined.kinds == _TRUNCATE
     longest = _LONGEST[joined.kinds]
     if is_truncate.any():
         counts = joined.number(joined.starts[is_truncate] + 1, 4).astype(np.int64)
         longest[is_truncate] = 6 + 4 * counts
-        if np.any(sizes[is_truncate] < longest[is_truncate]):
+        if (sizes[is_truncate] < longest[is_truncate]).any():
             raise FeedBroken("a replication message ends early")
-    if np.any(sizes > longest):
+    if (sizes > longest).any():
         raise FeedBroken("a replication message has bytes too many")
 
 
@@ -289,41 +245,20 @@ def _begun(joined: Joined, begins: Places) -> npt.NDArray[np.uint64]:
     return np.stack([joined.number(starts + 1, 8), joined.number(starts + 9, 8), joined.number(starts + 17, 4)])
 
 
-def described(message: bytes, catalog: Catalog) -> Shape:
-    """Return what a message of kind R describes. Raises: FeedBroken."""
-    try:
-        oid = int.from_bytes(message[1:5], "big")
-        schema, name, rest = message[5:].split(b"\0", 2)
-        (count,) = struct.unpack_from(">xH", rest)
-        rest = rest[3:]
-        columns = []
-        for _ in range(count):
-            column, rest = rest[1:].split(b"\0", 1)
-            type_oid, modifier = struct.unpack_from(">Ii", rest)
-            columns.append((column.decode(), type_oid, modifier))
-            rest = rest[8:]
-        table = f"{schema.decode() or 'pg_catalog'}.{name.decode()}"
-    except (ValueError, struct.error) as error:
-        raise FeedBroken("a replication message describes no table") from error
-    if rest:
-        raise FeedBroken(f"a replication message has {len(rest)} bytes too many")
-    return Shape(oid, table, tuple(columns), catalog)
-
-
 def _batch(joined: Joined, rows: _Rows, shape: Shape) -> pa.RecordBatch:
-    schema = shape.schema
     cells = _cells(joined, rows.index, shape)
     columns = [column_values(joined, *pair, shape) for pair in zip(cells, shape.columns, shape.codecs, strict=True)]
-    ops = pa.DictionaryArray.from_arrays(pa.array(_OP_OF_KIND[joined.kinds[rows.index]]), OP_NAMES)
-    instants = pa.array(rows.commit_time).view(_COMMIT_TIME)
-    arrays = [*columns, ops, pa.array(rows.lsn), pa.array(rows.seq), pa.array(rows.xid), instants]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    op, *others = (field.type for field in CHANGE_FIELDS)
+    ops = pa.DictionaryArray.from_arrays(fixed(op.index_type, _OP_OF_KIND[joined.kinds[rows.index]]), OP_NAMES)
+    values = (rows.lsn, rows.seq, rows.xid, rows.commit_time)
+    arrays = [*columns, ops, *itertools.starmap(fixed, zip(others, values, strict=True))]
+    return pa.RecordBatch.from_arrays(arrays, schema=shape.schema)
 
 
 def _cells(joined: Joined, index: Places, shape: Shape) -> list[Cells]:
     """Return each column's values: of an insert or update the new ones, of a delete the old, of a truncate NULL."""
     kinds, starts, ends = joined.kinds[index], joined.starts[index], joined.ends[index]
-    has_tuple = np.flatnonzero(kinds != _TRUNCATE)
+    has_tuple = (kinds != _TRUNCATE).nonzero()[0]
     cells = _sent(joined, kinds[has_tuple], starts[has_tuple], ends[has_tuple], shape)
     if len(has_tuple) == len(index):
         return cells
@@ -339,15 +274,15 @@ def _sent(joined: Joined, kinds: Bytes, starts: Places, ends: Places, shape: Sha
     if not fits.all():
         raise FeedBroken("a replication message has another kind of row where an old or a new one belongs")
     places = starts + 6
-    updated = np.flatnonzero((kinds == _UPDATE) & has_old)
+    updated = ((kinds == _UPDATE) & has_old).nonzero()[0]
     old: list[Cells] = []
     if len(updated):
         old, behind = joined.tuples(places[updated], ends[updated], width)
-        if np.any(joined.byte(behind) != _NEW):
+        if (joined.byte(behind) != _NEW).any():
             raise FeedBroken("a replication message has no new row behind the old one")
         places[updated] = behind + 1
     cells, stops = joined.tuples(places, ends, width)
-    if np.any(stops != ends):
+    if (stops != ends).any():
         raise FeedBroken("a replication message has bytes too many")
     # A key comes with NULL for all that is not key: it supplies no value.
     supplies = is_old[updated]
@@ -383,43 +318,3 @@ def _spread(cells: Cells, places: Places, starts: Places) -> Cells:
     spread, lengths = starts.copy(), np.zeros(len(starts), np.int64)
     kinds[places], spread[places], lengths[places] = cells.kinds, cells.starts, cells.lengths
     return Cells(kinds, spread, lengths)
-
-
-def column_values(joined: Joined, cells: Cells, column: tuple[str, int, int], reads: Codec, shape: Shape) -> pa.Array:
-    """Return a column's values as Arrow's.
-
-    Raises:
-        TableUnfit: Arrow cannot hold one of them.
-    """
-    is_binary = cells.kinds == BINARY
-    if is_binary.any() and (reads.from_binary is None or (cells.kinds == TEXT).any()):
-        raise TextWanted(f"{shape.table}: column {column[0]} of type {reads.name} came in binary form")
-    return converted(cells.values(joined), column[0], reads, shape, binary=bool(is_binary.any()))
-
-
-def converted(array: pa.Array, column: str, reads: Codec, shape: Shape, *, binary: bool) -> pa.Array:
-    """Return a column's values, bytes as they were sent, as Arrow's. Raises: TableUnfit."""
-    try:
-        if binary and reads.from_binary is not None:
-            return reads.from_binary(array)
-        return reads.from_text(_utf8(array, column, shape))
-    except pa.ArrowInvalid as error:
-        if pa.types.is_string(reads.arrow):
-            raise _not_utf8(shape, column) from error
-        raise TableUnfit(f"{shape.table}: a value of column {column} does not fit {reads.arrow}") from error
-    except ValueError as error:
-        raise TableUnfit(f"{shape.table}: column {column}: {error}") from error
-
-
-def _utf8(array: pa.Array, column: str, shape: Shape) -> pa.Array:
-    try:
-        return array.cast(pa.string())
-    except pa.ArrowInvalid as error:
-        raise _not_utf8(shape, column) from error
-
-
-def _not_utf8(shape: Shape, column: str) -> TableUnfit:
-    return TableUnfit(
-        f"{shape.table}: column {column} holds text that is not UTF-8",
-        hint=f"correct the rows and create the feed again, or leave {column} out of the publication's column list",
-    )

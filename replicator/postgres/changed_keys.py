@@ -35,8 +35,8 @@ from replicator.errors import FeedBroken
 from replicator.position import Lsn
 from replicator.postgres import copy_rows, slot_state
 from replicator.postgres import slot as slots
-from replicator.postgres.batches import described
 from replicator.postgres.connection import Server
+from replicator.postgres.shape import described
 from replicator.postgres.snapshot_plan import Plan, Stale, row_filter, server_sql
 from replicator.postgres.tuples import TEXT, Cells, Joined
 

@@ -20,8 +20,8 @@ from psycopg import pq
 from psycopg import sql as pgsql
 
 from replicator.errors import FeedBroken, NodeLost
-from replicator.postgres.batches import Shape, column_values
 from replicator.postgres.receiver import why_ended
+from replicator.postgres.shape import Shape, column_values
 from replicator.postgres.tuples import BINARY, NULL, TEXT, Cells, Joined
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\x00"

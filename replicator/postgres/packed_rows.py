@@ -28,8 +28,8 @@ from replicator import sql
 from replicator.errors import FeedBroken
 from replicator.postgres import copy_rows
 from replicator.postgres.arrow_types import Codec
-from replicator.postgres.batches import Shape, converted
 from replicator.postgres.connection import driver
+from replicator.postgres.shape import Shape, converted
 from replicator.schema import TableName
 
 _BLOCKS = 16  # a pack

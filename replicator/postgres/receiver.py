@@ -1,23 +1,26 @@
-"""The receiving end of a replication session: a thread that takes what the server sends off the socket, and no more.
+"""The receiving end of a replication session: what the server sends is taken off the socket, whether read or not.
 
-It answers the server's keepalives also while nobody reads, so that a reader may take minutes between two rows without
-being taken for dead; once so many bytes wait that a reader has work for a while, the rest waits at the server.
+The reader receives for itself while it waits: nothing then stands between a message's coming and its being read. While
+it is away a *stand-in* receives, a thread: at once if the reader left with much, since the server should not wait while
+that is decoded, else after a while. It answers the server's keepalives, so that a reader may take minutes between two
+rows without being taken for dead; once so many bytes wait that a reader has work for a while, the rest waits at the
+server. Whoever comes back has the socket at once.
 
-A server sends each message by itself, and wakes whoever waits for it: that costs it more than the row does. So while
-messages come one right behind the other, the thread does not wait for the next, but looks again after a moment. And to
-decode ten rows costs the reader as much as a thousand: so it gets messages when the last is a transaction's end, or in
-a rush when they are many or the rush is over; and a reader that keeps coming for a few is held back a little, or
-it would take the processor that the server needs to send more.
+To decode ten rows costs nearly as much as a thousand. So when messages come in a rush, the reader waits for more of
+them, until they are many or no more come; otherwise it has them when the last one is a transaction's end.
 
 Source: PostgreSQL 18 documentation, 54.4 "Streaming Replication Protocol".
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import select
 import struct
 import threading
 import time
+from collections.abc import Iterator
 
 import psycopg
 from psycopg import pq
@@ -30,19 +33,13 @@ HEADER_BYTES = 25  # 'w', start, end, time: in front of each message
 
 _STATUS_INTERVAL_S = 1.0  # well inside wal_sender_timeout, 60 s by default
 _CLOSE_TIMEOUT_S = 5.0
-_WAIT_MS = 200
+_AWAY_S = 0.2  # a reader that has been away so long is stood in for
 _QUEUED_BYTES = 32 << 20
 _PORTION_BYTES = 1 << 20
-# A rush begins with so many messages in so short a time, and ends when a look finds fewer than so many.
+_WAIT_MS = 200
 _RUSH_MESSAGES = 50
-_RUSH_S = 0.001
-_LOOK_S = 0.0002
-_LOOK_MESSAGES = 10
+_LULL_S = 0.001  # a rush is over when nothing comes for so long
 _LONGEST_S = 0.02  # what came first waits no longer for more
-# A reader pauses this many times as long as it works, counting no more work than so much, once it is so far behind.
-_PAUSES = 3
-_MOST_WORK_S = 0.001
-_ARREARS_S = 0.01
 # A message of more than 1 GB: program_limit_exceeded or, without a code of its own, that text.
 _LIMIT_EXCEEDED, _ALLOC = "54000", "invalid memory alloc request size"
 _POSTGRES_EPOCH_S = 946684800  # 2000-01-01 in Unix time
@@ -65,18 +62,21 @@ class Receiver:
         self._where = where
         self._messages: list[bytes] = []
         self._bytes = 0
-        self._ready = threading.Condition()
         self._error: HadrianError | None = None
-        self._stopped = False
-        self._in_rush = False
         self._received = begin
         self._confirmed = confirmed
-        self._poll = select.poll()
-        self._poll.register(pgconn.socket, select.POLLIN)
-        self._counted = 0
-        self._count_from = self._oldest = self._taken = self._due = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name=f"receiver {where}", daemon=True)
-        self._thread.start()
+        self._status_due = 0.0
+        # Whoever has the lock has the session and the messages. The reader asks for it, then wakes the stand-in.
+        self._lock = threading.Lock()
+        self._is_wanted = False
+        self._woken, self._wake = os.pipe()
+        self._socket = _poll(pgconn.socket)
+        self._socket_or_woken = _poll(pgconn.socket, self._woken)
+        self._woken_alone = _poll(self._woken)
+        self._stopped = False
+        self._left_with_much = threading.Event()
+        self._stand_in = threading.Thread(target=self._run, name=f"receiver {where}", daemon=True)
+        self._stand_in.start()
 
     def take(self, timeout_s: float) -> list[bytes] | None:
         """Return all messages that came, each with its header, or None if none did in time.
@@ -85,15 +85,12 @@ class Receiver:
             NodeLost: the node went away, and every message that had come was taken.
             HadrianError: what the server said at the end.
         """
-        with self._ready:
-            deadline = time.monotonic() + timeout_s
-            self._ready.wait_for(self._is_much, timeout=min(self._pause_s(), timeout_s))
-            self._ready.wait_for(self._is_worth_it, timeout=deadline - time.monotonic())
-            messages, self._messages = self._messages, []
+        with self._held():
+            self._wait_for_messages(time.monotonic() + timeout_s)
+            messages, self._messages, self._bytes = self._messages, [], 0
             if messages:
-                self._bytes = 0
-                self._taken = time.monotonic()
-                self._ready.notify_all()
+                if len(messages) >= _RUSH_MESSAGES:
+                    self._left_with_much.set()
                 return messages
             if self._error is not None:
                 raise self._error
@@ -102,123 +99,109 @@ class Receiver:
     @property
     def reached(self) -> Lsn:
         """Where the server was when it had sent all that came until now."""
-        with self._ready:
-            return self._received
+        return self._received
 
     def confirm(self, lsn: Lsn) -> None:
         """Tell the server, with the next status, that it may forget what lies before."""
-        with self._ready:
-            self._confirmed = max(self._confirmed, lsn)
+        self._confirmed = max(self._confirmed, lsn)
 
     def close(self) -> None:
         """Tell the server what was confirmed and end the replication: the slot is then free. Idempotent."""
-        with self._ready:
+        if self._stopped:
+            return
+        with self._held():
             self._stopped = True
-            self._ready.notify_all()
-        self._thread.join()
+            if self._error is None:
+                with contextlib.suppress(psycopg.Error):
+                    self._send_status()
+                    self._end()
+        self._left_with_much.set()
+        self._stand_in.join()
+        os.close(self._woken)
+        os.close(self._wake)
 
-    def _pause_s(self) -> float:
-        """Count the reader's work since it last took, and return how long to hold it back."""
-        now = time.monotonic()
-        self._due = max(self._due, self._taken) + (1 + _PAUSES) * min(now - self._taken, _MOST_WORK_S)
-        self._taken = now
-        return self._due - _ARREARS_S - now
-
-    def _is_much(self) -> bool:
-        return self._bytes >= _PORTION_BYTES or self._error is not None
-
-    def _is_worth_it(self) -> bool:
-        if not self._messages or self._is_much():
-            return self._is_much()
-        waited_long = time.monotonic() > self._oldest + _LONGEST_S
-        return waited_long or (not self._in_rush and self._messages[-1][HEADER_BYTES] in _ENDS)
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """Have the session to ourselves."""
+        self._is_wanted = True
+        if not self._lock.acquire(blocking=False):
+            os.write(self._wake, b"!")
+            self._lock.acquire()
+        try:
+            yield
+        finally:
+            self._is_wanted = False
+            self._lock.release()
 
     def _run(self) -> None:
-        try:
-            self._receive()
-        except psycopg.Error as error:
-            self._fail(from_driver(error, self._where))
-        except HadrianError as error:
-            self._fail(error)
-
-    def _fail(self, error: HadrianError) -> None:
-        with self._ready:
-            self._error = error
-            self._ready.notify_all()
-
-    def _receive(self) -> None:
-        next_status = 0.0
+        """Stand in for the reader while it is away."""
         while not self._stopped:
-            if time.monotonic() >= next_status:
-                self._send_status()
-                next_status = time.monotonic() + _STATUS_INTERVAL_S
-            if self._is_full():
-                continue
-            messages, ended = self._drain()
-            if self._hand_over(messages):
-                next_status = 0.0
-            if ended:
-                raise self._end_of_stream()
-            self._wait(len(messages))
-        self._send_status()
-        self._end()
+            left_with_much = self._left_with_much.wait(_AWAY_S)
+            self._left_with_much.clear()
+            if not self._lock.acquire(blocking=left_with_much):
+                continue  # the reader is here
+            try:
+                while not (self._is_wanted or self._stopped or self._error is not None):
+                    is_full = self._bytes >= _QUEUED_BYTES
+                    self._receive(_STATUS_INTERVAL_S, self._woken_alone if is_full else self._socket_or_woken)
+            finally:
+                self._lock.release()
 
-    def _drain(self) -> tuple[list[bytes], bool]:
-        """Return what was received, and whether that was the end."""
-        messages: list[bytes] = []
-        get_copy_data = self._pgconn.get_copy_data
-        while True:
-            size, data = get_copy_data(1)
-            if size <= 0:
-                return messages, size < 0
-            messages.append(bytes(data))
+    def _wait_for_messages(self, deadline: float) -> None:
+        """Receive until there is something worth taking, or the time is up."""
+        first: float | None = None
+        until = deadline if not self._messages else 0.0
+        while self._error is None and self._bytes < _PORTION_BYTES:
+            before = len(self._messages)
+            self._receive(max(0.0, until - time.monotonic()), self._socket)
+            now, count = time.monotonic(), len(self._messages)
+            if count:
+                first = first or now
+                if count >= _RUSH_MESSAGES:
+                    until = min(first + _LONGEST_S, now + _LULL_S) if count > before else now
+                elif self._messages[-1][HEADER_BYTES] in _ENDS:
+                    return
+                else:
+                    until = first + _LONGEST_S
+            if now >= until:
+                return
 
-    def _hand_over(self, messages: list[bytes]) -> bool:
-        """Queue what is data; return whether the server wants an answer now."""
-        rows = [message for message in messages if message[0] == _DATA]
-        wants_answer = False
-        if len(rows) < len(messages):
-            for message in messages:
-                if message[0] == _KEEPALIVE:
-                    wants_answer |= message[17] == 1
-                elif message[0] != _DATA:
-                    raise FeedBroken(f"{self._where} sent an unknown stream message {message[:1]!r}")
-        with self._ready:
-            if rows and not self._messages:
-                self._oldest = time.monotonic()
-            self._messages += rows
-            self._bytes += sum(map(len, rows))
-            if messages:
-                self._received = max(self._received, Lsn(int.from_bytes(messages[-1][1:9], "big")))
-            if self._is_worth_it():
-                self._ready.notify_all()
-        return wants_answer
-
-    def _wait(self, received: int) -> None:
-        if self._looks_like_rush(received):
-            time.sleep(_LOOK_S)
-        else:
-            self._poll.poll(_WAIT_MS)
-        self._pgconn.consume_input()
-
-    def _looks_like_rush(self, received: int) -> bool:
+    def _receive(self, wait_s: float, poll: select.poll) -> None:
+        """Wait for something to come, and take what has; if that was the end, remember why."""
         now = time.monotonic()
-        if now > self._count_from + _RUSH_S:
-            self._count_from, self._counted = now, 0
-        self._counted += received
-        in_rush = received >= _LOOK_MESSAGES if self._in_rush else self._counted >= _RUSH_MESSAGES
-        if in_rush != self._in_rush:
-            with self._ready:
-                self._in_rush = in_rush
-                self._ready.notify_all()
-        return in_rush
+        try:
+            if now >= self._status_due:
+                self._send_status()
+                self._status_due = now + _STATUS_INTERVAL_S
+            for descriptor, _ in poll.poll(min(wait_s, self._status_due - now) * 1000):
+                if descriptor == self._woken:
+                    os.read(self._woken, 64)
+                else:
+                    self._pgconn.consume_input()
+                    self._drain()
+        except psycopg.Error as error:
+            self._error = from_driver(error, self._where)
+        except HadrianError as error:
+            self._error = error
 
-    def _is_full(self) -> bool:
-        with self._ready:
-            if self._bytes < _QUEUED_BYTES:
-                return False
-            self._ready.wait(timeout=_STATUS_INTERVAL_S / 2)
-            return True
+    def _drain(self) -> None:
+        get_copy_data, messages = self._pgconn.get_copy_data, self._messages
+        message = b""
+        size, data = get_copy_data(1)
+        while size > 0:
+            message = bytes(data)
+            if message[0] == _DATA:
+                messages.append(message)
+                self._bytes += size
+            elif message[0] != _KEEPALIVE:
+                raise FeedBroken(f"{self._where} sent an unknown stream message {message[:1]!r}")
+            elif message[17] == 1:
+                self._status_due = 0.0  # the server wants an answer now
+            size, data = get_copy_data(1)
+        if message:
+            self._received = max(self._received, Lsn(int.from_bytes(message[1:9], "big")))
+        if size < 0:
+            raise self._end_of_stream()
 
     def _end_of_stream(self) -> HadrianError:
         result = self._pgconn.get_result()
@@ -233,18 +216,17 @@ class Receiver:
         self._pgconn.flush()
         while (size := self._pgconn.get_copy_data(1)[0]) >= 0 and time.monotonic() < deadline:
             if size == 0:
-                self._poll.poll(_WAIT_MS)
+                self._socket.poll(_WAIT_MS)
                 self._pgconn.consume_input()
         while size < 0 and time.monotonic() < deadline:
             if self._pgconn.is_busy():
-                self._poll.poll(_WAIT_MS)
+                self._socket.poll(_WAIT_MS)
                 self._pgconn.consume_input()
             elif self._pgconn.get_result() is None:
                 return
 
     def _send_status(self) -> None:
-        with self._ready:
-            flushed = self._confirmed
+        flushed = self._confirmed
         now_us = int((time.time() - _POSTGRES_EPOCH_S) * 1_000_000)
         self._pgconn.put_copy_data(struct.pack(">cQQQQB", b"r", self._received, flushed, flushed, now_us, 0))
         self._pgconn.flush()
@@ -257,3 +239,10 @@ def why_ended(error: psycopg.Error, where: str) -> HadrianError:
         hint = "leave the column that is so large out of the publication's column list, and create the feed again"
         return TableUnfit(f"{said}: a row is larger than the server can send", hint=hint)
     return said
+
+
+def _poll(*descriptors: int) -> select.poll:
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return poll

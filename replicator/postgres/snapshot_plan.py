@@ -26,8 +26,8 @@ from sqlalchemy import Connection, Row
 from replicator import sql
 from replicator.errors import HadrianError
 from replicator.postgres import slot as slots
-from replicator.postgres.batches import Shape
 from replicator.postgres.connection import Server, driver
+from replicator.postgres.shape import Shape
 from replicator.postgres.type_catalog import TypeCatalog
 from replicator.schema import Table, TableName
 

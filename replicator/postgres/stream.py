@@ -36,10 +36,11 @@ from replicator.position import Cursor, Lsn, TimelineHistory
 from replicator.postgres import slot as slots
 from replicator.postgres import slot_state, topology
 from replicator.postgres.arrow_types import codec
-from replicator.postgres.batches import Batches, TextWanted
+from replicator.postgres.batches import Batches
 from replicator.postgres.connection import Server, command
 from replicator.postgres.errors import from_driver
 from replicator.postgres.receiver import HEADER_BYTES, Receiver
+from replicator.postgres.shape import TextWanted
 from replicator.postgres.streamed import Streamed
 from replicator.postgres.type_catalog import TypeCatalog
 

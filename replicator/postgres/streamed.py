@@ -74,9 +74,11 @@ class Streamed:
             DiskFull: no room for the temporary file.
         """
         skip = self._skip
-        if min(map(len, messages), default=skip + 1) <= skip:
-            raise FeedBroken("a replication message is empty")
-        if not self._open and _PIECEWISE.isdisjoint({message[skip] for message in messages}):
+        try:
+            kinds = {message[skip] for message in messages}
+        except IndexError as error:
+            raise FeedBroken("a replication message is empty") from error
+        if not self._open and _PIECEWISE.isdisjoint(kinds):
             yield messages
             return
         whole: list[bytes] = []

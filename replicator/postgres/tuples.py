@@ -17,12 +17,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from replicator.errors import FeedBroken, TableUnfit
+from replicator.postgres.arrow_values import fixed
 
 Places = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 
 NULL, UNCHANGED, TEXT, BINARY = b"nutb"
 _MOST_BYTES = (1 << 31) - 1024  # places are counted in 31 bits by Arrow
+_WIRE = {size: np.dtype(f">u{size}") for size in (2, 4, 8)}
 _PAD = bytes(16)  # a number is read before it is known whether the message has that many bytes
 
 
@@ -43,7 +45,9 @@ class Cells:
         pieces = pa.Array.from_buffers(pa.binary(), max(len(cuts) - 1, 0), [None, pa.py_buffer(cuts), joined.buffer])
         wanted = np.arange(0, len(cuts), 2, dtype=np.int32)
         is_null = self.kinds == NULL
-        return pieces.take(pa.array(wanted, mask=is_null if is_null.any() else None))
+        if is_null.any():
+            return pieces.take(pa.array(wanted, mask=is_null))
+        return pieces.take(fixed(pa.int32(), wanted))
 
 
 class Joined:
@@ -52,6 +56,7 @@ class Joined:
     Args:
         messages: as the server sent them.
         skip: bytes at the front of each that are not the message's.
+        lengths: how many bytes each has, if that is known.
 
     Attributes:
         buffer: the bytes.
@@ -60,9 +65,10 @@ class Joined:
         kinds: its first byte.
     """
 
-    def __init__(self, messages: Sequence[bytes], skip: int) -> None:
-        lengths = np.fromiter(map(len, messages), np.int64, len(messages))
-        if np.any(lengths <= skip):
+    def __init__(self, messages: Sequence[bytes], skip: int, lengths: Places | None = None) -> None:
+        if lengths is None:
+            lengths = np.fromiter(map(len, messages), np.int64, len(messages))
+        if (lengths <= skip).any():
             raise FeedBroken("a replication message is empty")
         if lengths.sum() > _MOST_BYTES:
             raise TableUnfit(
@@ -71,11 +77,11 @@ class Joined:
             )
         joined = b"".join([*messages, _PAD])
         self.buffer = pa.py_buffer(joined)
-        self.ends: Places = np.cumsum(lengths)
+        self.ends: Places = lengths.cumsum()
         self.starts: Places = self.ends - lengths + skip
         self._bytes: Bytes = np.frombuffer(joined, np.uint8)
         self._numbers = {
-            size: np.ndarray((len(joined) - size + 1,), f">u{size}", joined, strides=(1,)) for size in (2, 4, 8)
+            size: np.ndarray((len(joined) - size + 1,), wire, joined, strides=(1,)) for size, wire in _WIRE.items()
         }
         self.kinds: Bytes = self._bytes[self.starts]
 
@@ -109,7 +115,7 @@ class Joined:
         Raises:
             FeedBroken: these are no such tuples.
         """
-        if np.any(self.number(places, 2) != width):
+        if (self.number(places, 2) != width).any():
             raise FeedBroken("a row came without a description that fits it")
         places = places + 2
         columns = []
@@ -125,9 +131,9 @@ class Joined:
                 lengths = np.where(has_bytes, self._numbers[4][places + 1], 0).astype(np.int64)
                 starts = np.where(has_bytes, places + 5, places + 1)
             places = starts + lengths
-            if np.any(places > ends):
+            if (places > ends).any():
                 raise FeedBroken("a replication message ends early")
             columns.append(Cells(kinds, starts, lengths))
-        if np.any(places > ends):
+        if (places > ends).any():
             raise FeedBroken("a replication message ends early")
         return columns, places

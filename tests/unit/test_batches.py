@@ -18,8 +18,10 @@ from replicator.change import Change, Op
 from replicator.errors import FeedBroken, HadrianError, TableUnfit
 from replicator.position import Cursor, Lsn, TimelineHistory
 from replicator.postgres import batches, tuples
-from replicator.postgres.batches import Batches, TextWanted
+from replicator.postgres.batches import Batches
+from replicator.postgres.few_rows import few_rows
 from replicator.postgres.pgoutput import Begin, Commit, Unchanged, decode
+from replicator.postgres.shape import TextWanted
 from replicator.postgres.transactions import Transactions
 from tests.fixtures.pgoutput_messages import Column, Sent, begin, commit, delete, insert, relation, truncate, update
 
@@ -206,6 +208,93 @@ def test_what_the_reference_refuses_is_refused(log: list[list[bytes]], data: st.
             continue
         # Of types and times the reference knows nothing.
         assert len(found) == len(reference) if message[:1] in b"RB" else found == _expected(sent, _START)
+
+
+@_PATIENT
+@given(_logs().filter(bool), st.data())
+def test_few_rows_are_read_as_many_are(log: list[list[bytes]], data: st.DataObject) -> None:
+    """Whole transactions that are read message by message, damaged ones too, or they are left to the other way."""
+    damaged = data.draw(st.integers(0, len(log) - 1))
+    for number, one in enumerate(log):
+        many = Batches(_START, lambda _: None)
+        described = [message for message in one if message[:1] == b"R"]
+        many.take(described)
+        rows = [message for message in one if message[:1] not in b"RM"]
+        if number == damaged:
+            index = data.draw(st.integers(0, len(rows) - 1))
+            place = data.draw(st.integers(0, len(rows[index]) - 1))
+            byte = data.draw(st.sampled_from([0, 1, 2, *b"nutbNOKBCIUDT"]))
+            rows[index] = rows[index][:place] + bytes([byte]) + rows[index][place + 1 :]
+        refused: type[HadrianError] | None = None
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(batches, "MOST_MESSAGES", 0)
+            try:
+                expected = many.take(rows)
+            except HadrianError as error:
+                refused = type(error)
+        try:
+            found = few_rows(rows, 0, many._shapes)
+        except TableUnfit as error:
+            assert refused is type(error)  # noqa: PT017
+            continue
+        assert found is None or (refused is None and not many._held and found == expected)
+
+
+def test_what_a_small_transaction_has_is_no_exception() -> None:
+    """Rows of every kind, of two tables, with values from an old row, are read message by message."""
+    reader = Batches(_START, lambda _: None)
+    reader.take([relation(_OID, _columns(("id", "v"))), relation(_OID + 1, _columns(("id",)), name="u")])
+    rows = [
+        insert(_OID, ("1", "a")), update(_OID, ("2", Unchanged.TOAST), ("1", "long")), insert(_OID + 1, ("1",)),
+        update(_OID, ("3", "b"), ("2", None), kind=b"K"), delete(_OID, ("3", "b")),
+        delete(_OID, ("3", None), kind=b"K"),
+    ]  # fmt: skip
+    messages = [
+        begin(100),
+        *rows,
+        commit(100, 110),
+        begin(111),
+        commit(111, 112),
+        begin(113),
+        rows[0],
+        commit(113, 114),
+    ]
+    found = few_rows(messages, 0, reader._shapes)
+    assert found is not None
+    assert [batch.num_rows for batch in found] == [2, 1, 4]
+    assert [(row["_lsn"], row["_seq"]) for row in _rows_of(found)][-2:] == [(110, 0), (114, 0)]
+
+
+_ROW = insert(_OID, ("1", "a"))
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [begin(1), _ROW + b"x", commit(1, 2)],
+        [begin(1), _ROW[:-1], commit(1, 2)],
+        [begin(1), update(_OID, ("1", Unchanged.TOAST)), commit(1, 2)],
+        [begin(1), update(_OID, ("1", Unchanged.TOAST), ("1", None), kind=b"K"), commit(1, 2)],
+        [begin(1), delete(_OID, ("1", Unchanged.TOAST)), commit(1, 2)],
+        [begin(1), _ROW.replace(b"N\0\2", b"X\0\2"), commit(1, 2)],
+        [begin(1), _ROW.replace(b"N\0\2", b"O\0\2"), commit(1, 2)],
+        [begin(1), insert(_OID, ("1",)), commit(1, 2)],
+        [begin(1), insert(_OID + 1, ("1", "a")), commit(1, 2)],
+        [begin(1), truncate(_OID), commit(1, 2)],
+        [_ROW, begin(1), commit(1, 2)],
+        [begin(1), begin(1), commit(1, 2)],
+        [begin(1), _ROW, commit(1, 2) + b"x"],
+        [begin(1) + b"x", _ROW, commit(1, 2)],
+        [begin(1), _ROW],
+        [b""],
+    ],
+)  # fmt: skip
+def test_what_is_out_of_the_ordinary_is_left_to_who_knows_it(messages: list[bytes]) -> None:
+    """It is never guessed at."""
+    reader = Batches(_START, lambda _: None)
+    reader.take([relation(_OID, _columns(("id", "v")))])
+    assert few_rows([begin(1), _ROW, commit(1, 2)], 0, reader._shapes) is not None
+    assert few_rows(messages, 0, reader._shapes) is None
 
 
 @pytest.mark.parametrize("portion_bytes", [1, 100, 1000])

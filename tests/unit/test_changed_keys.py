@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from psycopg.postgres import types as builtin
 
 from replicator.postgres.arrow_types import TypeFacts
-from replicator.postgres.batches import Shape
 from replicator.postgres.changed_keys import ChangedKeys
+from replicator.postgres.shape import Shape
 from replicator.postgres.snapshot_plan import Plan
 from replicator.schema import Table, TableName
 
