@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, TextClause
 
+from replicator.chunk import Chunk
 from replicator.position import Lsn, TimelineHistory
 
 
@@ -34,8 +35,33 @@ class Database(Protocol):
         """Open a transaction that commits with the block. Raises: NodeUnreachable, NodeLost."""
         ...
 
-    def insert_chunks(self, batch: Sequence[tuple[bytes, int, bytes]]) -> None:
-        """Insert (digest, plain bytes, body) in a transaction of its own; chunks that are there stay. Idempotent."""
+    def insert_chunks(self, batch: Sequence[Chunk]) -> None:
+        """Insert chunks in a transaction of its own; those that are there stay. Idempotent."""
+        ...
+
+    def chunk_depths(self, digests: Collection[bytes]) -> dict[bytes, int]:
+        """Return those of the chunks that are there, and how many must be read before each."""
+        ...
+
+    def read_chunks(self, digests: Collection[bytes]) -> dict[bytes, Chunk]:
+        """Return those of a few chunks that are there, with all that they are differences from."""
+        ...
+
+    def insert_artifact(self, transaction: Connection, artifact: Mapping[str, Any], digests: Collection[bytes]) -> int:
+        """Make an artifact exist that holds these chunks, inside a transaction, and return its number.
+
+        Args:
+            transaction: it exists once that commits.
+            artifact: `kind`, `name`, `manifest`, the manifest's `sha256`, and `plain_bytes`.
+            digests: each once.
+
+        Raises:
+            AlreadyThere: one of that kind and name exists.
+        """
+        ...
+
+    def manifest(self, artifact_id: int) -> tuple[str, bytes] | None:
+        """Return an artifact's manifest and its digest, None if it is not here."""
         ...
 
     def creating(self, feed: str) -> AbstractContextManager[None]:

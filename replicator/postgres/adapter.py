@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
+from sqlalchemy import Connection
+
+from replicator.chunk import Chunk
 from replicator.position import Lsn, TimelineHistory
 from replicator.postgres import chunks, creation, topology
 from replicator.postgres.connection import Server
@@ -13,9 +17,25 @@ from replicator.postgres.connection import Server
 class PostgresDatabase(Server):
     """One PostgreSQL node."""
 
-    def insert_chunks(self, batch: Sequence[tuple[bytes, int, bytes]]) -> None:
+    def insert_chunks(self, batch: Sequence[Chunk]) -> None:
         """As `chunks.insert`."""
         chunks.insert(self, batch)
+
+    def chunk_depths(self, digests: Collection[bytes]) -> dict[bytes, int]:
+        """As `chunks.depths`."""
+        return chunks.depths(self, digests)
+
+    def read_chunks(self, digests: Collection[bytes]) -> dict[bytes, Chunk]:
+        """As `chunks.read`."""
+        return chunks.read(self, digests)
+
+    def insert_artifact(self, transaction: Connection, artifact: Mapping[str, Any], digests: Collection[bytes]) -> int:
+        """As `chunks.insert_artifact`."""
+        return chunks.insert_artifact(transaction, artifact, digests)
+
+    def manifest(self, artifact_id: int) -> tuple[str, bytes] | None:
+        """As `chunks.manifest`."""
+        return chunks.manifest(self, artifact_id)
 
     def creating(self, feed: str) -> AbstractContextManager[None]:
         """As `creation.creating`."""

@@ -1,24 +1,29 @@
-"""Chunks into the store by COPY."""
+"""Chunks in and out of the store."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
 
 from replicator import sql
+from replicator.chunk import Chunk
 from replicator.errors import AlreadyThere
 from replicator.postgres.connection import Server, driver
 
 _ATTEMPTS = 5
 
 
-def insert(server: Server, chunks: Sequence[tuple[bytes, int, bytes]]) -> None:
-    """Insert (digest, plain bytes, body) in one transaction; chunks that are there already stay.
+def insert(server: Server, chunks: Sequence[Chunk]) -> None:
+    """Insert chunks by COPY, in one transaction; those that are there already stay.
 
     Raises:
         DiskFull, NodeLost, NodeUnreachable: nothing of it was stored.
     """
     # In digest order, so that two writers with the same chunks wait for each other and never in a circle.
-    pending = sorted({chunk[0]: chunk for chunk in chunks}.values())
+    pending = sorted({chunk.sha256: chunk for chunk in chunks}.values(), key=operator.attrgetter("sha256"))
     for attempt in range(_ATTEMPTS):
         try:
             _copy(server, pending)
@@ -26,20 +31,13 @@ def insert(server: Server, chunks: Sequence[tuple[bytes, int, bytes]]) -> None:
             # Another writer stored one of them meanwhile: look which, only now, and leave it out.
             if attempt + 1 == _ATTEMPTS:
                 raise
-            pending = _missing(server, pending)
+            known = depths(server, [chunk.sha256 for chunk in pending])
+            pending = [chunk for chunk in pending if chunk.sha256 not in known]
         else:
             return
 
 
-def _missing(server: Server, chunks: list[tuple[bytes, int, bytes]]) -> list[tuple[bytes, int, bytes]]:
-    with server.connect() as connection:
-        digests = [chunk[0] for chunk in chunks]
-        rows = connection.execute(server.statement("store/missing_chunks"), {"digests": digests})
-        wanted = {row.sha256 for row in rows}
-    return [chunk for chunk in chunks if chunk[0] in wanted]
-
-
-def _copy(server: Server, chunks: list[tuple[bytes, int, bytes]]) -> None:
+def _copy(server: Server, chunks: Sequence[Chunk]) -> None:
     if not chunks:
         return
     with (
@@ -47,6 +45,46 @@ def _copy(server: Server, chunks: list[tuple[bytes, int, bytes]]) -> None:
         driver(connection).cursor() as cursor,
         cursor.copy(sql.source("postgres/store/copy_chunks")) as copy,
     ):
-        copy.set_types(["bytea", "int4", "bytea"])
-        for chunk in chunks:
-            copy.write_row(chunk)
+        copy.set_types(["bytea", "int4", "bytea", "int2", "bytea", "int2"])
+        for one in chunks:
+            copy.write_row((one.sha256, one.plain_bytes, one.body, int(one.coding), one.base, one.depth))
+
+
+def depths(server: Server, digests: Collection[bytes]) -> dict[bytes, int]:
+    """Return those of the chunks that are there, and how many must be read before each."""
+    with server.connect() as connection:
+        rows = connection.execute(sql.load("postgres/store/chunk_depths"), {"digests": list(digests)})
+        return {bytes(row.sha256): row.depth for row in rows}
+
+
+def read(server: Server, digests: Collection[bytes]) -> dict[bytes, Chunk]:
+    """Return those of the chunks that are there, with all that they are differences from."""
+    with server.connect() as connection:
+        rows = connection.execute(sql.load("postgres/store/read_chunks"), {"digests": list(digests)})
+        return {
+            bytes(row.sha256): Chunk(
+                bytes(row.sha256), row.plain_bytes, bytes(row.body), row.coding,
+                None if row.base is None else bytes(row.base), row.depth,
+            )
+            for row in rows
+        }  # fmt: skip
+
+
+def insert_artifact(transaction: Connection, artifact: Mapping[str, Any], digests: Collection[bytes]) -> int:
+    """Make an artifact exist that holds these chunks, inside a transaction, and return its number.
+
+    Raises:
+        AlreadyThere: one of that kind and name exists.
+        HadrianError: a chunk is not there.
+    """
+    number: int = transaction.execute(sql.load("postgres/store/insert_artifact"), artifact).scalar_one()
+    held = {"artifact_id": number, "digests": list(digests)}
+    transaction.execute(sql.load("postgres/store/insert_artifact_chunks"), held)
+    return number
+
+
+def manifest(server: Server, artifact_id: int) -> tuple[str, bytes] | None:
+    """Return an artifact's manifest and its digest, None if it is not here."""
+    with server.connect() as connection:
+        row = connection.execute(sql.load("postgres/store/find_artifact"), {"artifact_id": artifact_id}).one_or_none()
+    return None if row is None else (row.manifest, bytes(row.sha256))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
+from replicator.chunk import Chunk
 from replicator.database import Database
 from replicator.errors import ArtifactMissing, StoreCorrupt
 from replicator.store import codec
@@ -20,11 +21,10 @@ def manifest(database: Database, artifact_id: int) -> Manifest:
         ArtifactMissing: no artifact has that id here.
         StoreCorrupt: the text is not what was stored.
     """
-    with database.connect() as connection:
-        row = connection.execute(database.statement("store/find_artifact"), {"artifact_id": artifact_id}).one_or_none()
-    if row is None:
+    found = database.manifest(artifact_id)
+    if found is None:
         raise ArtifactMissing(f"{database.where} has no artifact {artifact_id}")
-    return Manifest.from_json(row.manifest, bytes(row.sha256))
+    return Manifest.from_json(*found)
 
 
 def pieces(database: Database, blob: Blob) -> Iterator[bytes]:
@@ -33,19 +33,17 @@ def pieces(database: Database, blob: Blob) -> Iterator[bytes]:
     Raises:
         StoreCorrupt: a chunk is absent or its bytes do not have its digest.
     """
-    with database.connect() as connection:
-        for start in range(0, len(blob.chunks), _BATCH_CHUNKS):
-            wanted = blob.chunks[start : start + _BATCH_CHUNKS]
-            rows = connection.execute(database.statement("store/read_chunks"), {"digests": list(set(wanted))})
-            found = {bytes(row.sha256): (row.plain_bytes, bytes(row.body)) for row in rows}
-            for index, digest in enumerate(wanted, start):
-                yield _checked(database.where, blob, index, digest, found)
+    for start in range(0, len(blob.chunks), _BATCH_CHUNKS):
+        wanted = blob.chunks[start : start + _BATCH_CHUNKS]
+        found = database.read_chunks(list(set(wanted)))
+        for index, digest in enumerate(wanted, start):
+            yield _checked(database.where, blob, index, digest, found)
 
 
-def _checked(where: str, blob: Blob, index: int, digest: bytes, found: dict[bytes, tuple[int, bytes]]) -> bytes:
+def _checked(where: str, blob: Blob, index: int, digest: bytes, found: dict[bytes, Chunk]) -> bytes:
     if digest not in found:
         raise StoreCorrupt(f"{where}: chunk {digest.hex()} of {blob.name} is absent")
-    plain_bytes, body = found[digest]
+    plain_bytes, body = found[digest].plain_bytes, found[digest].body
     if plain_bytes != blob.piece_bytes(index):
         raise StoreCorrupt(
             f"{where}: chunk {digest.hex()} of {blob.name} has {plain_bytes} bytes, not {blob.piece_bytes(index)}"

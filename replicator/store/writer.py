@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from replicator.chunk import Chunk
 from replicator.database import Database
 from replicator.store import codec
 from replicator.store.digest import split
@@ -76,16 +77,12 @@ class Writer:
         """Send what is pending. Raises: as `put`."""
         if not self._pending:
             return
-        with self._database.connect() as connection:
-            rows = connection.execute(
-                self._database.statement("store/missing_chunks"), {"digests": list(self._pending)}
-            )
-            missing = {bytes(row.sha256) for row in rows}
-        batch: list[tuple[bytes, int, bytes]] = []
+        missing = self._pending.keys() - self._database.chunk_depths(list(self._pending)).keys()
+        batch: list[Chunk] = []
         for digest in missing:
             piece = self._pending[digest]
-            batch.append((digest, len(piece), codec.encode(piece)))
-            if sum(plain_bytes for _, plain_bytes, _ in batch) >= _BATCH_BYTES:
+            batch.append(Chunk(digest, len(piece), codec.encode(piece)))
+            if sum(chunk.plain_bytes for chunk in batch) >= _BATCH_BYTES:
                 self._send(batch)
                 batch = []
         self._send(batch)
@@ -93,11 +90,11 @@ class Writer:
         self._pending.clear()
         self._pending_bytes = 0
 
-    def _send(self, batch: list[tuple[bytes, int, bytes]]) -> None:
+    def _send(self, batch: list[Chunk]) -> None:
         if batch:
             self._database.insert_chunks(batch)
             self.written.new_chunks += len(batch)
-            self.written.stored_bytes += sum(len(body) for _, _, body in batch)
+            self.written.stored_bytes += sum(len(chunk.body) for chunk in batch)
 
 
 @contextlib.contextmanager
@@ -121,9 +118,4 @@ def publish(database: Database, kind: str, name: str, blobs: Iterable[Blob]) -> 
         "plain_bytes": manifest.size,
     }
     with database.begin() as transaction:
-        artifact_id = transaction.execute(database.statement("store/insert_artifact"), values).scalar_one()
-        transaction.execute(
-            database.statement("store/insert_artifact_chunks"),
-            {"artifact_id": artifact_id, "digests": manifest.digests},
-        )
-        yield transaction, artifact_id
+        yield transaction, database.insert_artifact(transaction, values, manifest.digests)

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Connection
 
 from replicator import migrate
+from replicator.chunk import Chunk
 from replicator.errors import AlreadyThere, ArtifactMissing, HadrianError, NodeLost, StoreCorrupt, TimelineForked
 from replicator.position import Cursor, Lsn
 from replicator.postgres.adapter import PostgresDatabase
@@ -208,20 +209,25 @@ def test_writers_of_the_same_chunks_at_once_all_succeed(store: Store, shared: in
             assert len(done.result(timeout=60)) == 12
 
 
+def _row(chunk: Chunk) -> tuple[bytes, int, bytes]:
+    return chunk.sha256, chunk.plain_bytes, chunk.body
+
+
 def test_two_that_store_the_same_chunks_wait_for_each_other_and_never_in_a_circle(store: Store) -> None:
     """The second waits at the first chunk both have, holding none that the first still wants, then sends the rest."""
     contents = [store.content(100) for _ in range(4)]
-    rows = sorted((hashlib.sha256(content).digest(), 100, codec.encode(content)) for content in contents)
+    rows = [Chunk(hashlib.sha256(content).digest(), 100, codec.encode(content)) for content in contents]
+    rows.sort(key=lambda chunk: chunk.sha256)
     insert = "insert into hadrian.chunk (sha256, plain_bytes, body) values (%s, %s, %s)"
     with ThreadPoolExecutor(1) as pool:
         with store.database("a").begin() as first:
-            first.exec_driver_sql(insert, rows[0])
+            first.exec_driver_sql(insert, _row(rows[0]))
             second = pool.submit(store.a.insert_chunks, rows[::-1])
             waiting = "select count(*) from pg_locks where not granted"
             wait_until(lambda: store.query(waiting) == [(1,)], "the second to wait", timeout_s=30)
-            first.exec_driver_sql(insert, rows[-1])
+            first.exec_driver_sql(insert, _row(rows[-1]))
         second.result(timeout=60)
-    blobs = [Blob("0", 100, (digest,)) for digest, _, _ in rows]
+    blobs = [Blob("0", 100, (chunk.sha256,)) for chunk in rows]
     assert {bytes(reader.read(store.a, blob)) for blob in blobs} == set(contents)
 
 

@@ -1,7 +1,15 @@
--- The bodies of some chunks.
+-- Some chunks, and those that they are differences from.
 -- Parameters: digests bytea[], the chunks' SHA-256.
--- Columns: sha256 bytea; plain_bytes integer; body bytea, compressed.
+-- Columns: sha256 bytea; plain_bytes integer; body bytea; coding smallint; base bytea; depth smallint. A chunk that several
+--   are differences from comes as often.
 -- Since: PostgreSQL 9.4. Privilege: select on hadrian.chunk.
-select sha256, plain_bytes, body
-from hadrian.chunk
-where sha256 = any (cast(:digests as bytea[]))
+with recursive wanted as (
+  select sha256, plain_bytes, body, coding, base, depth
+  from hadrian.chunk
+  where sha256 = any (cast(:digests as bytea[]))
+  union all
+  select c.sha256, c.plain_bytes, c.body, c.coding, c.base, c.depth
+  from wanted as w
+  join hadrian.chunk as c on c.sha256 = w.base
+)
+select sha256, plain_bytes, body, coding, base, depth from wanted
