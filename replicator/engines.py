@@ -34,10 +34,11 @@ def database(url: str) -> Database:
 
     Raises:
         BadInput: no URL of an engine of ours.
-        NotConfigured: the engine has none yet.
     """
     if engine_of(url) == "db2":
-        raise NotConfigured("Db2 has no feeds and no store yet", hint="give the URL of a PostgreSQL node")
+        from replicator.db2.adapter import Db2Database
+
+        return Db2Database(url, _DB2_TIMEOUT_S)
     from replicator.postgres.adapter import PostgresDatabase
 
     return PostgresDatabase(url)

@@ -85,8 +85,8 @@ class Node:
             for statement in sql.statements(sql.source(f"db2/migrations/{file}")):
                 if file != "0003_feeds" or "journal" in statement.text:  # Derby adds one column at a time
                     self.run(statement.text.replace(r"\:", ":"))
-        values = "('snapshot', 's', '', ?, 0)"
-        self.run(f"insert into hadrian.artifact (kind, name, manifest, sha256, plain_bytes) values {values}", b"s" * 32)
+        columns = "kind, name, manifest_bytes, sha256, plain_bytes"
+        self.run(f"insert into hadrian.artifact ({columns}) values ('snapshot', 's', 0, ?, 0)", b"s" * 32)
         self.run(f"create table app.ticket ({COLUMNS})")
         self.describe("APP", "TICKET", CATALOG)
         self.describe("HADRIAN", "journal_t", CATALOG)

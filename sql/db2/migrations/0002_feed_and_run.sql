@@ -17,7 +17,7 @@ create table hadrian.run (
   feed       varchar(200) not null references hadrian.feed,
   recipe     varchar(16000) not null,
   started_at timestamp    not null default current timestamp
-);
+) in hadrian_32k;
 
 -- A checkpoint: an artifact and the cursor it was trained up to. Never the one without the other.
 create table hadrian.checkpoint (
@@ -49,4 +49,4 @@ create table hadrian.step (
   constraint cursor_moves_forward check (
     after_lsn > before_lsn or (after_lsn = before_lsn and after_seq > before_seq)
   )
-);
+) in hadrian_32k;

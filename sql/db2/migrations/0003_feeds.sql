@@ -2,13 +2,15 @@
 
 -- Up to where the log holds nothing for the feed behind the checkpoint's cursor.
 alter table hadrian.checkpoint
-  add column passed_lsn bigint
+  add column passed_lsn bigint;
+
+alter table hadrian.checkpoint
   add column passed_timeline integer;
 
 -- Which rows a step was trained on, once the log is gone: eight bytes of each row's key, in order. Steps that were
--- recorded before this column have none.
+-- recorded before this column have none. They lie in the row, where a standby can read them, so a step has at most 4000 rows here.
 alter table hadrian.step
-  add column key_digests blob(16m) logged not compact inline length 8000;
+  add column key_digests varchar(32000) for bit data;
 
 -- Where a feed's changes come from: here always a journal that triggers fill.
 alter table hadrian.feed
@@ -33,4 +35,9 @@ create table hadrian.seal (
   host      varchar(255) not null,
   sealed_at timestamp    not null default current timestamp,
   primary key (feed, number)
+);
+
+-- Empty for whoever sees committed rows only: who creates a feed holds its name here in a transaction that is never committed.
+create table hadrian.creation (
+  feed varchar(200) not null primary key
 );

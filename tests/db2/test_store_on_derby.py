@@ -1,0 +1,329 @@
+"""The store on Db2, its statements through ibm_db against Derby: bytes in, the same bytes out, or nothing.
+
+Derby has the tables, keys and isolation levels that the statements name. Log positions are those that a stand-in for
+Db2's monitor tells.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from replicator import engines, sql
+from replicator.chunk import Chunk, Coding
+from replicator.db2 import chunks
+from replicator.db2.adapter import Db2Database
+from replicator.db2.chunks import PIECE_BYTES
+from replicator.errors import AlreadyThere, HadrianError, NodeLost, NotConfigured, SlotInUse
+from replicator.feed import definition as definitions
+from replicator.feed.definition import Definition
+from replicator.position import Cursor, Lsn
+from replicator.store import checkpoints
+from tests.fixtures.db2_catalog import HOSTS, TABLES, clean
+from tests.fixtures.derby import Derby, Peer
+
+HADR = "xsysproc.mon_get_hadr"
+LARGE = bytes(range(256)) * 4096
+FAR = Lsn("3F/B374D848")
+ABSENT = b"a" * 32
+
+
+class Node:
+    """A database with Hadrian's schema and the monitor of a primary."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        database = engines.database(peer.url())
+        assert isinstance(database, Db2Database)
+        self.database = database
+        self.run("create schema xsysproc")
+        self.run(f"create table {HADR} ({TABLES[HADR]}, primary_log_pos bigint, standby_replay_log_pos bigint)")
+        for path in sorted((sql.root() / "db2/migrations").glob("*.sql")):
+            for statement in sql.statements(path.read_text(encoding="utf-8")):
+                self.run(statement.text.replace(r"\:", ":"))
+
+    def run(self, statement: str, *row: Any) -> list[tuple[Any, ...]]:
+        """Run one statement, commit it, and return its rows."""
+        with self.database.connect() as connection:
+            result = connection.exec_driver_sql(statement, row or None)
+            rows = [tuple(one) for one in result] if result.returns_rows else []
+            connection.commit()
+        return rows
+
+    def is_a(self, role: str, *, log: int | None, replayed: int | None, primary: str = HOSTS["a"]) -> None:
+        """Let the monitor tell a role, log positions and the primary's host."""
+        self.run(f"delete from {HADR}")
+        (row,) = clean("a")[HADR]
+        self.run(f"insert into {HADR} values ({', '.join('?' * (len(row) + 2))})", *row, log and int(log), replayed)
+        self.run(f"update {HADR} set hadr_role = ?, primary_member_host = ?", role, primary)
+
+    def reset(self) -> None:
+        """Empty the store."""
+        self.peer.script.clear()
+        for table in ("checkpoint", "run", "seal", "journal", "feed", "artifact", "chunk_piece", "chunk"):
+            self.run(f"delete from hadrian.{table}")
+        self.run(f"delete from {HADR}")
+
+    def close(self) -> None:
+        """Close every session and the proxy."""
+        self.database.close()
+        self.peer.close()
+
+
+@pytest.fixture(scope="module")
+def made(derby: Derby) -> Iterator[Node]:
+    """Make the database once."""
+    with contextlib.closing(Node(Peer(derby.port, "STORE"))) as node:
+        yield node
+
+
+@pytest.fixture
+def node(made: Node) -> Node:
+    """Empty it for one test."""
+    made.reset()
+    return made
+
+
+@pytest.fixture
+def database(node: Node) -> Db2Database:
+    """Give the store."""
+    return node.database
+
+
+@pytest.fixture
+def elsewhere(node: Node) -> Iterator[Db2Database]:
+    """Give the store through sessions of another program's."""
+    with contextlib.closing(Db2Database(node.peer.url(), 30)) as other:
+        yield other
+
+
+def chunk(body: bytes, *how: Any) -> Chunk:
+    """Return a chunk, named as if the body were its plain bytes."""
+    return Chunk(hashlib.sha256(body).digest(), len(body), body, *how)
+
+
+def publish(database: Db2Database, name: str, *digests: bytes, manifest: str = "{}") -> int:
+    """Make an artifact."""
+    artifact = {
+        "kind": "checkpoint",
+        "name": name,
+        "manifest": manifest,
+        "sha256": hashlib.sha256(manifest.encode()).digest(),
+        "plain_bytes": 1,
+    }
+    with database.begin() as transaction:
+        return database.insert_artifact(transaction, artifact, digests)
+
+
+@pytest.mark.parametrize("size", [1, PIECE_BYTES, PIECE_BYTES + 1, len(LARGE)])
+def test_bodies_come_back_as_they_went(database: Db2Database, size: int) -> None:
+    """One piece or many, every byte is stored and read, in order."""
+    stored = [chunk(LARGE[:size]), chunk(b"other")]
+    database.insert_chunks(stored)
+    asked = [*(one.sha256 for one in stored), ABSENT]
+    assert database.read_chunks(asked) == {one.sha256: one for one in stored}
+
+
+def test_views_of_bytes_are_stored_as_bytes(database: Db2Database) -> None:
+    """The driver would store what a memoryview prints, so each value is bytes before it sees it."""
+    one = chunk(LARGE)
+    careless: Any = Chunk(memoryview(one.sha256), one.plain_bytes, memoryview(LARGE))  # type: ignore[arg-type]
+    database.insert_chunks([careless, chunk(b"x")])
+    assert database.read_chunks([one.sha256]) == {one.sha256: one}
+
+
+def test_a_difference_comes_with_its_bases(database: Db2Database) -> None:
+    """What is needed to read a chunk comes with it, whichever order all of it was stored in."""
+    base = chunk(b"base")
+    second = chunk(b"second", Coding.DIFFERENCE, base.sha256, 1)
+    third = chunk(b"third", Coding.DIFFERENCE, second.sha256, 2)
+    database.insert_chunks([third, chunk(b"other", Coding.PLANES), second, base])
+    assert database.read_chunks([third.sha256]) == {one.sha256: one for one in (base, second, third)}
+    assert database.chunk_depths([base.sha256, third.sha256]) == {base.sha256: 0, third.sha256: 2}
+
+
+def test_which_chunks_are_there(database: Db2Database) -> None:
+    """Those are told, among more than one query asks for."""
+    stored = [chunk(b"%d" % number) for number in range(3)]
+    database.insert_chunks(stored)
+    absent = [hashlib.sha256(b"absent %d" % number).digest() for number in range(chunks._DIGESTS_A_QUERY)]
+    found = database.chunk_depths([*absent, *(one.sha256 for one in stored)])
+    assert found == {one.sha256: 0 for one in stored}
+    assert database.chunk_depths([]) == {}
+
+
+def test_chunks_that_are_there_stay(node: Node, database: Db2Database) -> None:
+    """A batch that holds known ones and new ones stores the new ones, twice over too."""
+    first, second = chunk(b"first"), chunk(b"second")
+    database.insert_chunks([first])
+    for _ in range(2):
+        database.insert_chunks([second, first, second])
+    assert database.read_chunks([first.sha256, second.sha256]) == {one.sha256: one for one in (first, second)}
+    assert node.run("select count(*) from hadrian.chunk_piece") == [(2,)]
+
+
+def test_two_writers_of_the_same_chunks(node: Node, database: Db2Database, elsewhere: Db2Database) -> None:
+    """Both end well, and each chunk is there once."""
+    batch = [chunk(b"%d" % number * PIECE_BYTES) for number in range(8)]
+    failed: list[HadrianError] = []
+
+    def write(writer: Db2Database, order: int) -> None:
+        try:
+            writer.insert_chunks(batch[::order])
+        except HadrianError as error:
+            failed.append(error)
+
+    writers = [threading.Thread(target=write, args=one) for one in ((database, 1), (elsewhere, -1))]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert failed == []
+    assert node.run("select count(*) from hadrian.chunk") == [(len(batch),)]
+
+
+def test_a_connection_that_is_killed_in_the_middle_of_a_chunk(node: Node, database: Db2Database) -> None:
+    """Of the whole batch nothing is there, and the same call stores it afterwards."""
+    batch = [chunk(b"whole"), chunk(LARGE)]
+    node.peer.script.unanswered.add("CHUNK_PIECE")
+    killer = threading.Timer(0.5, node.peer.drop_connections)
+    killer.start()
+    with pytest.raises(NodeLost):
+        database.insert_chunks(batch)
+    killer.join()
+    node.peer.script.clear()
+    assert database.chunk_depths([one.sha256 for one in batch]) == {}
+    database.insert_chunks(batch)
+    assert database.read_chunks([one.sha256 for one in batch]) == {one.sha256: one for one in batch}
+
+
+def test_an_artifact_and_its_manifest(node: Node, database: Db2Database) -> None:
+    """Its manifest comes back whole, also where a character lies across two pieces; its chunks cannot go."""
+    held = chunk(b"held")
+    database.insert_chunks([held])
+    text = "数" * PIECE_BYTES
+    number = publish(database, "a", held.sha256, manifest=text)
+    assert database.manifest(number) == (text, hashlib.sha256(text.encode()).digest())
+    assert database.manifest(number + 1) is None
+    with pytest.raises(HadrianError, match="SQL05"):
+        node.run("delete from hadrian.chunk")
+    with pytest.raises(AlreadyThere):
+        publish(database, "a")
+
+
+def test_an_artifact_that_is_rolled_back(database: Db2Database) -> None:
+    """Without its transaction's commit there is no artifact, and one whose chunk is not there cannot be."""
+    with pytest.raises(HadrianError, match="SQL0530N"):
+        publish(database, "a", ABSENT)
+    assert database.manifest(publish(database, "a")) is not None
+
+
+def test_a_manifest_of_which_not_all_is_here(node: Node, database: Db2Database) -> None:
+    """A reader that sees what is not committed yet takes an artifact for absent until all of its manifest is there."""
+    number = publish(database, "a", manifest="x" * (2 * PIECE_BYTES))
+    node.run("delete from hadrian.manifest_piece where number = 2")
+    assert database.manifest(number) is None
+    node.run("delete from hadrian.manifest_piece")
+    assert database.manifest(number) is None
+
+
+def feed(database: Db2Database, name: str = "t") -> Definition:
+    """Make a feed's record."""
+    made = Definition(name, "APP.TICKET", "", FAR, 1, publish(database, f"snapshot of {name}"), "journal")
+    with database.begin() as transaction:
+        definitions.record(database, transaction, made)
+    return made
+
+
+def test_feeds_are_found_again(database: Db2Database) -> None:
+    """A definition comes back as it was recorded, its position with all of its bits."""
+    first, second = feed(database, "a"), feed(database, "b")
+    assert definitions.every(database) == [first, second]
+    assert definitions.find(database, "b") == second
+    assert definitions.find(database, "c") is None
+
+
+def test_checkpoints_are_found_again(node: Node, database: Db2Database) -> None:
+    """A checkpoint comes back with its cursor, and with the one that it was passed over to."""
+    feed(database)
+    held = chunk(b"held")
+    database.insert_chunks([held])
+    for run in ("r", "s"):
+        node.run("insert into hadrian.run (name, feed, recipe) values (?, 't', '')", run)
+    for run, step in (("r", 1), ("r", 2), ("s", 9)):
+        number = publish(database, f"{run}/{step}", held.sha256)
+        with database.begin() as transaction:
+            checkpoints.record(database, transaction, run, step, number, Cursor(FAR, step, 3))
+    further = Cursor(Lsn(FAR + 7), 0, 4)
+    checkpoints.pass_over(database, "r", 2, further)
+    newest, oldest = checkpoints.found(database, "r")
+    assert (newest.step, newest.cursor, newest.cursor.timeline) == (2, Cursor(FAR, 2, 3), 3)
+    assert (newest.read_from, newest.read_from.timeline) == (further, 4)
+    assert (oldest.step, oldest.read_from, oldest.chunks, oldest.size) == (1, Cursor(FAR, 1, 3), 1, 1)
+    assert [(one.run, one.step) for one in checkpoints.found(database)] == [("r", 2), ("r", 1), ("s", 9)]
+
+
+def test_one_creator_at_a_time(database: Db2Database, elsewhere: Db2Database, node: Node) -> None:
+    """A second one is refused while the first is at work, another feed is not, and nothing stays behind."""
+    with database.creating("t"):
+        with pytest.raises(SlotInUse, match="feed t"), elsewhere.creating("t"):
+            pass
+        with elsewhere.creating("u"):
+            pass
+    with elsewhere.creating("t"):
+        pass
+    assert node.run("select count(*) from hadrian.creation") == [(0,)]
+    assert any("LOCK TIMEOUT 5" in statement.upper() for statement in node.peer.script.seen)
+
+
+def test_a_creator_that_is_killed(node: Node, database: Db2Database, elsewhere: Db2Database) -> None:
+    """Its name is free once its connection is gone."""
+    with database.creating("t"):
+        node.peer.drop_connections()
+    with elsewhere.creating("t"):
+        pass
+
+
+def test_log_positions_are_the_monitors(node: Node, database: Db2Database) -> None:
+    """A primary tells what it has written, a standby what it has replayed, and who has taken over what it writes."""
+    node.is_a("PRIMARY", log=FAR, replayed=5)
+    assert (database.committed(), database.replayed()) == (FAR, FAR)
+    node.is_a("STANDBY", log=FAR, replayed=5)
+    assert database.replayed() == Lsn(5)
+
+
+def test_log_positions_without_hadr(database: Db2Database) -> None:
+    """Nobody tells them then, which is said."""
+    with pytest.raises(NotConfigured, match="HADR"):
+        database.committed()
+    with pytest.raises(NotConfigured, match="HADR"):
+        database.replayed()
+
+
+def sealed(node: Node, *seals: tuple[int, int, str]) -> None:
+    """Write seals: number, timeline, host."""
+    node.run("insert into hadrian.journal values ('t', 'APP', 'TICKET', 1)")
+    for seal in seals:
+        columns = "feed, number, timeline, host, row_count"
+        node.run(f"insert into hadrian.seal ({columns}) values ('t', ?, ?, ?, 0)", *seal)
+
+
+def test_timelines_are_told_by_the_seals(node: Node, database: Db2Database) -> None:
+    """Without seals there is one; then each host that sealed begins one, and a primary that has not sealed yet."""
+    node.is_a("PRIMARY", log=1, replayed=1)
+    assert (database.timeline_history().timeline, database.timeline_history().forks) == (1, ())
+    feed(database)
+    sealed(node, (1, 1, HOSTS["a"]), (5, 1, HOSTS["a"]), (6, 2, HOSTS["b"]), (7, 2, HOSTS["b"]))
+    node.is_a("STANDBY", log=1, replayed=1, primary=HOSTS["b"])
+    assert database.timeline_history().timeline == 2
+    assert database.timeline_history().forks == ((1, Lsn(5)),)
+    node.is_a("STANDBY", log=1, replayed=1, primary="")
+    assert database.timeline_history().timeline == 2, "a standby that has not met its primary"
+    node.is_a("PRIMARY", log=1, replayed=1, primary=HOSTS["a"])
+    assert database.timeline_history().timeline == 3
+    assert database.timeline_history().forks == ((1, Lsn(5)), (2, Lsn(7)))
