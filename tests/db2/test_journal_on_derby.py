@@ -15,17 +15,21 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from replicator import sql
+from cli.main import main
+from replicator import engines, sql
 from replicator.batch import CHANGE_FIELDS
 from replicator.change import Op
 from replicator.db2.connection import Db2Server
 from replicator.db2.journal import Db2Journal
 from replicator.errors import BadInput, FeedBroken, QueryTimedOut, TableUnfit, TimelineForked
+from replicator.feed import definition as definitions
 from replicator.feed.journal import JournalSource, seal
 from replicator.journal import START
+from replicator.kept_snapshot import KeptSnapshot
 from replicator.position import Cursor, Lsn
 from tests.fixtures.db2_catalog import HOSTS, TABLES, clean
 from tests.fixtures.derby import Derby, Peer
+from tests.fixtures.drda_rewriting import Refusal
 
 COLUMNS = (
     "id bigint not null primary key, small smallint, number integer, price decimal(9,2), ratio double, rough real, "
@@ -81,10 +85,9 @@ class Node:
         for statement in (*(f"create schema {schema}" for schema in SCHEMAS), COLUMN_CATALOG, *VIEWS):
             self.run(statement)
         self.run(f"create table {HADR} ({TABLES[HADR]})")
-        for file in ("0001_store", "0002_feed_and_run", "0003_feeds"):
-            for statement in sql.statements(sql.source(f"db2/migrations/{file}")):
-                if file != "0003_feeds" or "journal" in statement.text:  # Derby adds one column at a time
-                    self.run(statement.text.replace(r"\:", ":"))
+        for file in sorted((sql.root() / "db2/migrations").glob("*.sql")):
+            for statement in sql.statements(file.read_text(encoding="utf-8")):
+                self.run(statement.text.replace(r"\:", ":"))
         columns = "kind, name, manifest_bytes, sha256, plain_bytes"
         self.run(f"insert into hadrian.artifact ({columns}) values ('snapshot', 's', 0, ?, 0)", b"s" * 32)
         self.run(f"create table app.ticket ({COLUMNS})")
@@ -125,6 +128,7 @@ class Node:
     def reset(self) -> None:
         """Put the database in good order: an empty table, no feed, a primary."""
         self.run("delete from hadrian.feed")
+        self.run("delete from hadrian.artifact where name <> 's'")
         self.run("delete from app.ticket")
         self.run(f"delete from {HADR}")
         (row,) = clean("a")[HADR]
@@ -282,6 +286,44 @@ def test_a_takeover_begins_a_timeline(node: Node, journal: Db2Journal) -> None:
     with pytest.raises(TimelineForked) as forked:
         source(journal, Cursor(Lsn(3), 0, 1)).read(0)
     assert forked.value.fork_lsn == 2
+
+
+def test_a_feed_from_its_creation_to_its_rows(
+    node: Node, elsewhere: Db2Journal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command makes it: the rows that were there come from the store, those after them from the journal."""
+    node.run(f"insert into app.ticket values ({', '.join('?' * len(FULL))})", *FULL)
+    node.run("insert into app.ticket (id, name) values (2, 'b')")
+    url = node.peer.url()
+    assert main(["feed", "create", "t", "--source", "journal", "--table", "app.ticket", "--primary", url]) == 0
+    node.run("insert into app.ticket (id, name) values (3, 'c')")
+    assert main(["feed", "list", "--primary", url]) == 0
+    assert "APP.TICKET" in capsys.readouterr().out
+    with contextlib.closing(engines.database(url)) as database:
+        feed = definitions.find(database, "t")
+        assert feed is not None
+        (rows,) = KeptSnapshot(database, feed).batches(0)
+    assert sorted((row["ID"], row["NAME"], row["BODY"]) for row in rows.to_pylist()) == [
+        (FULL[0], FULL[6], FULL[9]),
+        (2, "b", None),
+    ]
+    assert (rows["_lsn"].to_pylist(), rows["_seq"].to_pylist()) == ([0, feed.start], [1, 0])
+    assert seal(elsewhere) == 1
+    assert rows_of(source(elsewhere, Cursor(feed.start, 0, feed.timeline))) == [("insert", 3, "c")]
+    assert main(["feed", "create", "t", "--source", "journal", "--table", "app.ticket", "--primary", url]) == 2
+
+
+def test_a_creation_that_fails(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    """It leaves neither a feed nor a trigger, and the store takes the next attempt."""
+    node.run("insert into app.ticket (id) values (1)")
+    create = ["feed", "create", "t", "--source", "journal", "--table", "app.ticket", "--primary", node.peer.url()]
+    node.peer.script.refused["CHUNK_PIECE"] = Refusal(-968, "57011")
+    assert main(create) == 2
+    assert "SQL0968C" in capsys.readouterr().err
+    node.peer.script.clear()
+    assert node.run("select count(*) from xsyscat.triggers") == [(0,)]
+    assert node.run("select count(*) from hadrian.feed") == [(0,)]
+    assert main(create) == 0
 
 
 def test_a_feed_that_is_made_again(node: Node, journal: Db2Journal) -> None:
