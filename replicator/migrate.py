@@ -10,25 +10,24 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import sqlalchemy
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
 
 from replicator import sql
+from replicator.db2.connection import Db2Server
 from replicator.engines import engine_of
-from replicator.errors import BadInput, HadrianError, NodeLost, NodeUnreachable, NotConfigured, SchemaMissing
+from replicator.errors import BadInput, HadrianError, NodeLost, SchemaMissing
 from replicator.postgres.connection import Server
 
 ENGINES = ("postgres", "db2")
 
+_DB2_TIMEOUT_S = 300
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql", re.ASCII)
 
 State = Literal["applied", "pending", "changed", "unknown"]
@@ -273,46 +272,12 @@ class _Postgres(Server):
     engine_name = "postgres"
 
 
-class _Db2:
-    """One Db2 database: the few calls that migrations need of it."""
-
+class _Db2(Db2Server):
     engine_name = "db2"
-
-    def __init__(self, url: str) -> None:
-        if importlib.util.find_spec("ibm_db_sa") is None:
-            raise NotConfigured("the Db2 driver is not installed", hint="pip install 'hadrian-wal[db2]'")
-        parsed = make_url(url)
-        self.where = f"{parsed.host}:{parsed.port or 50000}/{parsed.database or ''}"
-        self.engine = sqlalchemy.create_engine(parsed)
-
-    def statement(self, name: str) -> sqlalchemy.TextClause:
-        return sql.load(f"db2/{name}")
-
-    @contextlib.contextmanager
-    def connect(self) -> Iterator[sqlalchemy.Connection]:
-        try:
-            connection = self.engine.connect()
-        except DBAPIError as error:
-            raise NodeUnreachable(f"{self.where}: {error.orig}", hint="check host, port and database") from error
-        with connection:
-            try:
-                yield connection
-            except DBAPIError as error:
-                raise HadrianError(
-                    f"{self.where}: {error.orig}", hint="look the SQLCODE up: db2 '? SQLnnnn'"
-                ) from error
-
-    @contextlib.contextmanager
-    def begin(self) -> Iterator[sqlalchemy.Connection]:
-        with self.connect() as connection, connection.begin():
-            yield connection
-
-    def close(self) -> None:
-        self.engine.dispose()
 
 
 _Database: TypeAlias = _Postgres | _Db2
 
 
 def _open(url: str) -> _Database:
-    return _Db2(url) if engine_of(url) == "db2" else _Postgres(url)
+    return _Db2(url, _DB2_TIMEOUT_S) if engine_of(url) == "db2" else _Postgres(url)

@@ -33,14 +33,8 @@ class Db2Database(Db2Server):
     """One Db2 node."""
 
     def statement(self, name: str) -> TextClause:
-        """Return `sql/db2/<name>.sql`."""
+        """Return `sql/db2/<name>.sql`, to which log positions may be given in their text form."""
         return _statement(name)
-
-    @contextlib.contextmanager
-    def begin(self) -> Iterator[Connection]:
-        """Open a session and a transaction that commits at the end of the block. Raises: as `connect`."""
-        with self.connect() as connection, connection.begin():
-            yield connection
 
     def insert_chunks(self, batch: Sequence[Chunk]) -> None:
         """As `chunks.insert`."""

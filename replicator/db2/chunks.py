@@ -52,7 +52,7 @@ def insert(server: Db2Server, batch: Sequence[Chunk]) -> None:
 def _insert(server: Db2Server, chunks: Mapping[bytes, Chunk]) -> None:
     if not chunks:
         return
-    with server.connect() as connection, connection.begin():
+    with server.begin() as connection:
         # The names alone first: a chunk that is there is found out before any body is sent.
         connection.execute(
             sql.load("db2/store/insert_chunk"),

@@ -20,6 +20,7 @@ from typing import Any
 import sqlalchemy.exc
 from sqlalchemy.engine import URL, make_url
 
+from replicator import sql
 from replicator.db2.errors import connecting, translated
 from replicator.errors import BadInput, NodeLost, NotConfigured
 
@@ -147,6 +148,16 @@ class Db2Server:
         finally:
             with contextlib.suppress(sqlalchemy.exc.DBAPIError):
                 connection.close()
+
+    @contextlib.contextmanager
+    def begin(self) -> Iterator[sqlalchemy.Connection]:
+        """Open a session and a transaction that commits at the end of the block. Raises: as `connect`."""
+        with self.connect() as connection, connection.begin():
+            yield connection
+
+    def statement(self, name: str) -> sqlalchemy.TextClause:
+        """Return `sql/db2/<name>.sql`."""
+        return sql.load(f"db2/{name}")
 
     def close(self) -> None:
         """Close every pooled session."""

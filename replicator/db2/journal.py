@@ -119,7 +119,7 @@ class Db2Journal:
             TableUnfit: a column cannot be in a journal, or there is no primary key.
         """
         name = _parsed(table)
-        with self._begin() as transaction:
+        with self._server.begin() as transaction:
             facts = self._facts(transaction, name)
             if not facts:
                 raise BadInput(f"{self.where} has no table {name}", hint="write it as SCHEMA.TABLE")
@@ -166,7 +166,7 @@ class Db2Journal:
         Raises: NodeLost, NodeUnreachable, QueryTimedOut, TableUnfit.
         """
         columns = self._described()
-        with self._begin() as transaction:
+        with self._server.begin() as transaction:
             quoted = sql.identifier(table.schema, table.name)
             transaction.execute(_filled("lock_table", table=quoted))
             transaction.execute(_filled("forget_entries", journal=self.quoted))
@@ -186,7 +186,7 @@ class Db2Journal:
     @contextlib.contextmanager
     def sealing(self) -> Iterator[_Sealing]:
         """As `journal.Journal.sealing`. Raises: BadInput if the node has no journal of that feed."""
-        with self._begin() as transaction:
+        with self._server.begin() as transaction:
             if not transaction.execute(sql.load("db2/journal/lock"), {"feed": self.feed}).rowcount:
                 raise self._absent()
             yield _Sealing(self, transaction)
@@ -245,17 +245,12 @@ class Db2Journal:
 
     def confirm(self, number: int) -> None:
         """Say that batches up to this number are consumed for good; going back has no effect."""
-        with self._begin() as transaction:
+        with self._server.begin() as transaction:
             transaction.execute(sql.load("db2/journal/confirm"), {"feed": self.feed, "number": number})
 
     def close(self) -> None:
         """Close every session; a later call opens new ones."""
         self._server.close()
-
-    @contextlib.contextmanager
-    def _begin(self) -> Iterator[Connection]:
-        with self._server.connect() as connection, connection.begin():
-            yield connection
 
     def _described(self) -> list[_Column]:
         """Return the table's columns as the journal has them."""

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from cli.main import main
-from replicator import engines, sql
+from replicator import engines, migrate
 from replicator.batch import CHANGE_FIELDS
 from replicator.change import Op
 from replicator.db2.connection import Db2Server
@@ -70,6 +70,7 @@ VIEWS = (
     f"create view xsyscat.tables (tabschema, tabname) as select schemaname, tablename from {_TABLES}",
 )
 HADR = "xsysproc.mon_get_hadr"
+TRIGGERS = "select count(*) from xsyscat.triggers where trigname like 'hadrian%'"
 COLUMN_CATALOG = (
     "create table xsyscat.columns (tabschema varchar(128), tabname varchar(128), colname varchar(128), "
     "typename varchar(128), length integer, scale integer, codepage integer, keyseq integer, colno integer)"
@@ -85,9 +86,8 @@ class Node:
         for statement in (*(f"create schema {schema}" for schema in SCHEMAS), COLUMN_CATALOG, *VIEWS):
             self.run(statement)
         self.run(f"create table {HADR} ({TABLES[HADR]})")
-        for file in sorted((sql.root() / "db2/migrations").glob("*.sql")):
-            for statement in sql.statements(file.read_text(encoding="utf-8")):
-                self.run(statement.text.replace(r"\:", ":"))
+        assert str(migrate.install(peer.url()).applied[0]) == "0001_store"
+        assert migrate.upgrade(peer.url()).applied == ()
         columns = "kind, name, manifest_bytes, sha256, plain_bytes"
         self.run(f"insert into hadrian.artifact ({columns}) values ('snapshot', 's', 0, ?, 0)", b"s" * 32)
         self.run(f"create table app.ticket ({COLUMNS})")
@@ -321,7 +321,7 @@ def test_a_creation_that_fails(node: Node, capsys: pytest.CaptureFixture[str]) -
     assert main(create) == 2
     assert "SQL0968C" in capsys.readouterr().err
     node.peer.script.clear()
-    assert node.run("select count(*) from xsyscat.triggers") == [(0,)]
+    assert node.run(TRIGGERS) == [(0,)]
     assert node.run("select count(*) from hadrian.feed") == [(0,)]
     assert main(create) == 0
 
@@ -334,7 +334,7 @@ def test_a_feed_that_is_made_again(node: Node, journal: Db2Journal) -> None:
     with node.server.connect() as connection, connection.begin():
         journal.drop(connection)
     node.run("insert into app.ticket (id) values (2)")
-    assert node.run("select count(*) from xsyscat.triggers") == [(0,)]
+    assert node.run(TRIGGERS) == [(0,)]
 
 
 def test_a_journal_that_is_not_there(node: Node) -> None:

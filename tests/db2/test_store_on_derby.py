@@ -232,6 +232,21 @@ def test_a_manifest_of_which_not_all_is_here(node: Node, database: Db2Database) 
     assert database.manifest(number) is None
 
 
+def test_chunks_that_nothing_holds(node: Node, database: Db2Database) -> None:
+    """A chunk is loose unless an artifact holds it or a difference from it is there; let go, its grace begins anew."""
+    base = chunk(b"base")
+    difference, held = chunk(b"x", Coding.DIFFERENCE, base.sha256, 1), chunk(b"held")
+    database.insert_chunks([base, difference, held])
+    number = publish(database, "a", held.sha256)
+    loose = "select sha256, stored_bytes from hadrian.loose_chunk order by stored_bytes"
+    assert [(bytes(digest), size) for digest, size in node.run(loose)] == [(difference.sha256, 1)]
+    node.run("update hadrian.chunk set created_at = '2001-01-02 03:04:05'")
+    node.run("delete from hadrian.artifact_chunk where artifact_id = ?", number)
+    old = {bytes(row[0]) for row in node.run("select sha256 from hadrian.chunk where year(created_at) = 2001")}
+    assert old == {base.sha256, difference.sha256}
+    assert (held.sha256, 4) in [(bytes(digest), size) for digest, size in node.run(loose)]
+
+
 def feed(database: Db2Database, name: str = "t") -> Definition:
     """Make a feed's record."""
     made = Definition(name, "APP.TICKET", "", FAR, 1, publish(database, f"snapshot of {name}"), "journal")
