@@ -42,7 +42,7 @@ from replicator.errors import BadInput, HadrianError, StoreCorrupt
 from replicator.position import Cursor
 from replicator.store import checkpoints, reader
 from replicator.store.manifest import Blob
-from replicator.store.writer import Writer, Written, publish
+from replicator.store.writer import Earlier, Writer, Written, publish
 
 # A dtype read from a database is looked up here, never evaluated.
 _DTYPES = {
@@ -70,8 +70,14 @@ class Target:
     cursor: Cursor
 
 
-def save(tensors: Mapping[str, torch.Tensor], target: Target) -> Written:
+def save(tensors: Mapping[str, torch.Tensor], target: Target, earlier: dict[str, Earlier] | None = None) -> Written:
     """Store a checkpoint; every rank must call it.
+
+    Args:
+        tensors: the state by name, the same on every rank, whole or in shards.
+        target: where it goes.
+        earlier: this rank's shards as it stored them last, empty to begin with, and kept up to date here: chunks are
+            stored as differences from those. It holds a copy of the rank's state.
 
     Returns:
         What this rank sent.
@@ -79,7 +85,7 @@ def save(tensors: Mapping[str, torch.Tensor], target: Target) -> Written:
     Raises:
         HadrianError: on every rank alike; the checkpoint does not exist (or its commit is in doubt).
     """
-    writer = _StoreWriter(target)
+    writer = _StoreWriter(target, earlier)
     _unwrapped(lambda: dcp.save(dict(tensors), storage_writer=writer))
     return writer.written
 
@@ -111,9 +117,10 @@ class _StoreWriter(StorageWriter):
     4) finish (coordinator).
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, earlier: dict[str, Earlier] | None) -> None:
         super().__init__()
         self._target = target
+        self._earlier = earlier
         self.written = Written()
 
     def reset(self, checkpoint_id: Any = None) -> None:
@@ -135,13 +142,15 @@ class _StoreWriter(StorageWriter):
         writer = Writer(self._target.database)
         results = [self._write(writer, planner, item) for item in plan.items]
         writer.flush()
+        if self._earlier is not None:
+            for result, data in results:
+                self._earlier[result.storage_data.name] = Earlier(result.storage_data, bytes(data))
         self.written = writer.written
         done: Future[list[WriteResult]] = Future()
-        done.set_result(results)
+        done.set_result([result for result, _ in results])
         return done
 
-    @staticmethod
-    def _write(writer: Writer, planner: SavePlanner, item: WriteItem) -> WriteResult:
+    def _write(self, writer: Writer, planner: SavePlanner, item: WriteItem) -> tuple[WriteResult, memoryview]:
         if item.type == WriteItemType.BYTE_IO:
             raise HadrianError(
                 f"{item.index.fqn} is not a tensor: only tensors are stored, because nothing is ever unpickled",
@@ -153,9 +162,11 @@ class _StoreWriter(StorageWriter):
             raise HadrianError(
                 f"{item.index.fqn} is of {tensor.dtype}, which could not be read back", hint=f"use {', '.join(_DTYPES)}"
             )
-        data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-        blob = writer.put(_blob_name(item.index), memoryview(data))
-        return WriteResult(index=item.index, size_in_bytes=blob.size, storage_data=blob)
+        data = memoryview(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        name = _blob_name(item.index)
+        earlier = (self._earlier or {}).get(name)
+        blob = writer.put(name, data, width=tensor.element_size(), earlier=earlier)
+        return WriteResult(index=item.index, size_in_bytes=blob.size, storage_data=blob), data
 
     def finish(self, metadata: Metadata, results: list[list[WriteResult]]) -> None:
         """Make the artifact exist, with the cursor, in one transaction."""

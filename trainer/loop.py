@@ -18,6 +18,7 @@ from torch.distributed.device_mesh import DeviceMesh
 from replicator.errors import NodeLost, NodeUnreachable
 from replicator.position import Cursor, Lsn
 from replicator.postgres.adapter import PostgresDatabase
+from replicator.store.writer import Earlier
 from trainer import checkpoint, dataset, model, place, step
 from trainer.chorus import agree
 from trainer.coordinator import Coordinator
@@ -58,6 +59,7 @@ class _Session:
         self._model = model.build(recipe.model, mesh)
         self._optim = step.optimizer(self._model, recipe.optimizer)
         self._state = State(self._model, self._optim, recipe.seed)
+        self._stored: dict[str, Earlier] = {}
         encoder = dataset.Encoder(model.load_tokenizer(recipe.model.path), recipe.data)
         self._coordinator = Coordinator(recipe, nodes, found, encoder)
 
@@ -90,7 +92,7 @@ class _Session:
         lsn, seq, timeline = agree(lambda: self._coordinator.begin_checkpoint(number))
         target = checkpoint.Target(self._primary, self._recipe.run, number, Cursor(Lsn(lsn), seq, timeline))
         began = time.monotonic()
-        sent = checkpoint.save(self._state.tensors(), target)
+        sent = checkpoint.save(self._state.tensors(), target, self._stored)
         took_s = time.monotonic() - began
         sums = torch.tensor([sent.chunks, sent.new_chunks, sent.plain_bytes, sent.stored_bytes])
         dist.all_reduce(sums)

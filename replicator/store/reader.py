@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from replicator.chunk import Chunk
 from replicator.database import Database
@@ -35,26 +35,45 @@ def pieces(database: Database, blob: Blob) -> Iterator[bytes]:
     """
     for start in range(0, len(blob.chunks), _BATCH_CHUNKS):
         wanted = blob.chunks[start : start + _BATCH_CHUNKS]
-        found = database.read_chunks(list(set(wanted)))
+        found = database.read_chunks(set(wanted))
+        plain: dict[bytes, bytes] = {}
         for index, digest in enumerate(wanted, start):
-            yield _checked(database.where, blob, index, digest, found)
+            if digest not in found:
+                raise StoreCorrupt(f"{database.where}: chunk {digest.hex()} of {blob.name} is absent")
+            if found[digest].plain_bytes != blob.piece_bytes(index):
+                raise StoreCorrupt(
+                    f"{database.where}: chunk {digest.hex()} of {blob.name} has {found[digest].plain_bytes} bytes, "
+                    f"not {blob.piece_bytes(index)}"
+                )
+            try:
+                yield _plain(digest, found, plain)
+            except StoreCorrupt as error:
+                raise StoreCorrupt(f"{database.where}: {error}, needed for {blob.name}") from error
 
 
-def _checked(where: str, blob: Blob, index: int, digest: bytes, found: dict[bytes, Chunk]) -> bytes:
-    if digest not in found:
-        raise StoreCorrupt(f"{where}: chunk {digest.hex()} of {blob.name} is absent")
-    plain_bytes, body = found[digest].plain_bytes, found[digest].body
-    if plain_bytes != blob.piece_bytes(index):
-        raise StoreCorrupt(
-            f"{where}: chunk {digest.hex()} of {blob.name} has {plain_bytes} bytes, not {blob.piece_bytes(index)}"
-        )
-    try:
-        plain = codec.decode(body, plain_bytes)
-    except StoreCorrupt as error:
-        raise StoreCorrupt(f"{where}: chunk {digest.hex()} of {blob.name}: {error}") from error
-    if hashlib.sha256(plain).digest() != digest:
-        raise StoreCorrupt(f"{where}: chunk {digest.hex()} of {blob.name} does not have its digest")
-    return plain
+def _plain(digest: bytes, found: Mapping[bytes, Chunk], known: dict[bytes, bytes]) -> bytes:
+    """Return a chunk's bytes, and remember them for what differs from them. Raises: StoreCorrupt."""
+    line: list[Chunk] = []
+    while digest not in known:
+        chunk = found.get(digest)
+        if chunk is None:
+            raise StoreCorrupt(f"chunk {digest.hex()} is absent")
+        line.append(chunk)
+        if chunk.base is None:
+            break
+        if len(line) > len(found):
+            raise StoreCorrupt(f"chunk {digest.hex()} is a difference from itself")
+        digest = chunk.base
+    base = known.get(digest)
+    for chunk in reversed(line):
+        try:
+            base = codec.decode(chunk, base)
+        except StoreCorrupt as error:
+            raise StoreCorrupt(f"chunk {chunk.sha256.hex()}: {error}") from error
+        if hashlib.sha256(base).digest() != chunk.sha256:
+            raise StoreCorrupt(f"chunk {chunk.sha256.hex()} does not have its digest")
+        known[chunk.sha256] = base
+    return known[line[0].sha256] if line else known[digest]
 
 
 def read(database: Database, blob: Blob) -> bytearray:

@@ -2,25 +2,34 @@
 
 Until that last transaction commits the artifact does not exist, so a writer may die at any point and leave
 nothing but chunks that no manifest names.
+
+While some chunks are on their way to the database, the next are compressed. A blob may be given with an earlier one,
+which has the same numbers as they were some steps ago: chunks that moved little are then stored as differences from
+its chunks. How many chunks have to be read before one is bounded, so that neither is every old checkpoint kept for a
+new one's sake, nor much read for little.
 """
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
-from replicator.chunk import Chunk
+from replicator.chunk import Chunk, Coding
 from replicator.database import Database
 from replicator.store import codec
-from replicator.store.digest import split
+from replicator.store.digest import CHUNK_BYTES, split
 from replicator.store.manifest import Blob, Manifest
 
+MOST_DEPTH = 4
 _BATCH_BYTES = 8 << 20
+_BATCHES_UNDER_WAY = 2
 
 
 @dataclass(slots=True)
@@ -40,6 +49,24 @@ class Written:
     stored_bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A blob of an earlier artifact, and its bytes."""
+
+    blob: Blob
+    data: bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A chunk to be stored, if it is not there: its bytes, and the chunk that it may be a difference from."""
+
+    plain: memoryview
+    width: int
+    base: bytes | None
+    base_plain: memoryview | None
+
+
 class Writer:
     """Stores blobs on a primary. One for each process that writes; together they make one artifact.
 
@@ -49,52 +76,91 @@ class Writer:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._pending: dict[bytes, memoryview] = {}
+        self._pending: dict[bytes, _Pending] = {}
         self._pending_bytes = 0
         self._known: set[bytes] = set()
+        self._sender = ThreadPoolExecutor(1, thread_name_prefix="chunks")
+        self._under_way: collections.deque[Future[None]] = collections.deque()
         self.written = Written()
 
-    def put(self, name: str, data: bytes | memoryview, attributes: Mapping[str, Any] | None = None) -> Blob:
-        """Take in a blob. Its chunks are in the database once `flush` has returned.
+    def put(
+        self,
+        name: str,
+        data: bytes | memoryview,
+        attributes: Mapping[str, Any] | None = None,
+        *,
+        width: int = 1,
+        earlier: Earlier | None = None,
+    ) -> Blob:
+        """Take in a blob. Its chunks are in the database once `flush` has returned; leave its bytes alone until then.
+
+        Args:
+            name: unique in its artifact.
+            data: the bytes.
+            attributes: what is to be found with it again.
+            width: bytes of each number, if it is made of numbers.
+            earlier: a blob of the same size, with numbers like these.
 
         Raises:
             DiskFull, NodeLost, NodeUnreachable: the artifact cannot be finished by this writer.
         """
         view = memoryview(data).cast("B")
         digests = []
-        for digest, piece in split(view):
+        for index, (digest, piece) in enumerate(split(view)):
             digests.append(digest)
             if digest not in self._known and digest not in self._pending:
-                self._pending[digest] = piece
+                self._pending[digest] = _Pending(piece, width, *_base_of(earlier, index, len(view)))
                 self._pending_bytes += len(piece)
         self.written.chunks += len(digests)
         self.written.plain_bytes += len(view)
         if self._pending_bytes >= _BATCH_BYTES:
-            self.flush()
+            self._send_pending()
         return Blob(name, len(view), tuple(digests), attributes or {})
 
     def flush(self) -> None:
-        """Send what is pending. Raises: as `put`."""
-        if not self._pending:
+        """Send what is pending, and wait until it is there. Raises: as `put`."""
+        self._send_pending()
+        while self._under_way:
+            self._under_way.popleft().result()
+
+    def _send_pending(self) -> None:
+        pending, self._pending, self._pending_bytes = self._pending, {}, 0
+        if not pending:
             return
-        missing = self._pending.keys() - self._database.chunk_depths(list(self._pending)).keys()
+        bases = {one.base for one in pending.values() if one.base is not None}
+        depths = self._database.chunk_depths(pending.keys() | bases)
         batch: list[Chunk] = []
-        for digest in missing:
-            piece = self._pending[digest]
-            batch.append(Chunk(digest, len(piece), codec.encode(piece)))
+        for digest in pending.keys() - depths.keys():
+            batch.append(_encoded(digest, pending[digest], depths))
             if sum(chunk.plain_bytes for chunk in batch) >= _BATCH_BYTES:
                 self._send(batch)
                 batch = []
         self._send(batch)
-        self._known.update(self._pending)
-        self._pending.clear()
-        self._pending_bytes = 0
+        self._known.update(pending)
 
     def _send(self, batch: list[Chunk]) -> None:
-        if batch:
-            self._database.insert_chunks(batch)
-            self.written.new_chunks += len(batch)
-            self.written.stored_bytes += sum(len(chunk.body) for chunk in batch)
+        if not batch:
+            return
+        while len(self._under_way) >= _BATCHES_UNDER_WAY:
+            self._under_way.popleft().result()
+        self._under_way.append(self._sender.submit(self._database.insert_chunks, batch))
+        self.written.new_chunks += len(batch)
+        self.written.stored_bytes += sum(len(chunk.body) for chunk in batch)
+
+
+def _base_of(earlier: Earlier | None, index: int, size: int) -> tuple[bytes, memoryview] | tuple[None, None]:
+    if earlier is None or earlier.blob.size != size:
+        return None, None
+    start = index * CHUNK_BYTES
+    return earlier.blob.chunks[index], memoryview(earlier.data).cast("B")[start : start + CHUNK_BYTES]
+
+
+def _encoded(digest: bytes, one: _Pending, depths: Mapping[bytes, int]) -> Chunk:
+    depth = depths.get(one.base, MOST_DEPTH) if one.base is not None else MOST_DEPTH
+    coding, body = codec.encode(one.plain, one.width, one.base_plain if depth < MOST_DEPTH else None)
+    if coding == Coding.DIFFERENCE:
+        return Chunk(digest, len(one.plain), body, coding, one.base, depth + 1)
+    return Chunk(digest, len(one.plain), body, coding)
 
 
 @contextlib.contextmanager

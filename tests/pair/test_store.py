@@ -9,8 +9,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from replicator import migrate
 from replicator.chunk import Chunk
@@ -23,7 +26,7 @@ from replicator.store import checkpoints, codec, reader
 from replicator.store.digest import CHUNK_BYTES
 from replicator.store.durability import Durability
 from replicator.store.manifest import Blob
-from replicator.store.writer import Writer, publish
+from replicator.store.writer import MOST_DEPTH, Earlier, Writer, publish
 from tests.fixtures.pair import Pair, fresh_pair
 
 _CURSOR = Cursor(Lsn(1), 0)
@@ -216,7 +219,7 @@ def _row(chunk: Chunk) -> tuple[bytes, int, bytes]:
 def test_two_that_store_the_same_chunks_wait_for_each_other_and_never_in_a_circle(store: Store) -> None:
     """The second waits at the first chunk both have, holding none that the first still wants, then sends the rest."""
     contents = [store.content(100) for _ in range(4)]
-    rows = [Chunk(hashlib.sha256(content).digest(), 100, codec.encode(content)) for content in contents]
+    rows = [Chunk(hashlib.sha256(content).digest(), 100, codec.encode(content)[1]) for content in contents]
     rows.sort(key=lambda chunk: chunk.sha256)
     insert = "insert into hadrian.chunk (sha256, plain_bytes, body) values (%s, %s, %s)"
     with ThreadPoolExecutor(1) as pool:
@@ -321,6 +324,69 @@ def test_a_name_is_taken_once_for_each_kind(store: Store) -> None:
     with publish(store.a, "other", "taken", []):
         pass
     assert store.query("select count(*) from hadrian.artifact where name = 'taken'") == [(2,)]
+
+
+# --- differences ----------------------------------------------------------------------------------------------
+
+
+def _moved(numbers: npt.NDArray[np.float32], seed: int) -> npt.NDArray[np.float32]:
+    noise = np.random.default_rng(seed).normal(size=len(numbers)).astype(np.float32)
+    return numbers + np.float32(1e-6) * noise
+
+
+def test_states_that_move_a_little_are_stored_as_differences_of_bounded_depth(store: Store) -> None:
+    """Each is read back to its bits on both nodes, costs less than a whole one, and the line of bases ends."""
+    state = np.random.default_rng(11).normal(size=600_000).astype(np.float32)
+    earlier: Earlier | None = None
+    stored, kept = [], []
+    for number in range(MOST_DEPTH + 3):
+        state = _moved(state, number)
+        writer = Writer(store.a)
+        blob = writer.put("w", state.tobytes(), width=4, earlier=earlier)
+        writer.flush()
+        with publish(store.a, "test", f"moved/{number}", [blob]):
+            pass
+        earlier = Earlier(blob, state.tobytes())
+        stored.append(writer.written.stored_bytes)
+        kept.append((blob, state.tobytes()))
+    store.catch_up()
+    for blob, content in kept:
+        assert reader.read(store.a, blob) == reader.read(store.b, blob) == content
+    depths = store.a.chunk_depths([digest for blob, _ in kept for digest in blob.chunks])
+    assert [[depths[digest] for digest in blob.chunks] for blob, _ in kept] == [
+        [number % (MOST_DEPTH + 1)] * 3 for number in range(MOST_DEPTH + 3)
+    ]
+    whole, *differences = stored[: MOST_DEPTH + 1]
+    assert max(differences) < 0.7 * whole
+    assert stored[MOST_DEPTH + 1] > 0.9 * whole
+
+
+def test_a_base_that_is_damaged_or_gone_is_named(store: Store) -> None:
+    """Whoever reads what differs from it hears which chunk is to blame, and what for."""
+    state = np.random.default_rng(12).normal(size=1000).astype(np.float32)
+    (before,) = store.put(state.tobytes())
+    writer = Writer(store.a)
+    moved = _moved(state, 1)
+    after = writer.put("w", moved.tobytes(), width=4, earlier=Earlier(before, state.tobytes()))
+    writer.flush()
+    assert store.a.chunk_depths(after.chunks) == {after.chunks[0]: 1}
+    assert reader.read(store.a, after) == moved.tobytes()
+    flip = "update hadrian.chunk set body = set_bit(body, 999, 1 - get_bit(body, 999)) where sha256 = %s"
+    for change in (flip, "delete from hadrian.chunk where sha256 = %s"):
+        store.without_constraints(change, before.chunks[0])
+        with pytest.raises(StoreCorrupt, match=f"{before.chunks[0].hex()}.*needed for w"):
+            reader.read(store.a, after)
+
+
+def test_a_chunk_that_others_differ_from_cannot_be_deleted(store: Store) -> None:
+    """Whatever becomes of the artifact that it was stored for."""
+    state = np.random.default_rng(13).normal(size=1000).astype(np.float32)
+    (before,) = store.put(state.tobytes())
+    writer = Writer(store.a)
+    writer.put("w", _moved(state, 1).tobytes(), width=4, earlier=Earlier(before, state.tobytes()))
+    writer.flush()
+    with store.a.begin() as transaction, pytest.raises(IntegrityError):
+        transaction.exec_driver_sql("delete from hadrian.chunk where sha256 = %s", (before.chunks[0],))
 
 
 # --- what a reader refuses -------------------------------------------------------------------------------------

@@ -7,12 +7,14 @@ import hashlib
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from replicator.chunk import Chunk, Coding
 from replicator.errors import StoreCorrupt
-from replicator.store import codec
+from replicator.store import codec, planes
 from replicator.store.digest import CHUNK_BYTES, split
 from replicator.store.manifest import Blob, Manifest
 
@@ -46,6 +48,10 @@ def _sealed(text: str) -> Manifest:
     return Manifest.from_json(text, hashlib.sha256(text.encode()).digest())
 
 
+def _chunk(body: bytes, plain_bytes: int, coding: int = Coding.ZSTD) -> Chunk:
+    return Chunk(bytes(32), plain_bytes, body, coding)
+
+
 def _entry(**changed: Any) -> str:
     """Return a manifest of one right blob of one chunk, with some of its keys changed."""
     blob = {"name": "w", "bytes": 4, "chunks": ["00" * 32], "attributes": {}} | changed
@@ -70,21 +76,60 @@ def test_pieces_put_together_are_the_whole_and_named_by_their_content(size: int)
 )
 def test_a_body_decodes_to_the_bytes_it_was_made_of(plain: bytes) -> None:
     """What is compressed comes back whole, from bytes and from a view alike."""
-    assert codec.decode(codec.encode(plain), len(plain)) == plain
-    assert codec.encode(memoryview(plain)) == codec.encode(plain)
+    coding, body = codec.encode(plain)
+    assert codec.decode(_chunk(body, len(plain), coding)) == plain
+    assert codec.encode(memoryview(plain)) == (coding, body)
+
+
+@_PATIENT
+@given(st.data())
+def test_numbers_come_back_bit_by_bit(data: st.DataObject) -> None:
+    """In planes and as differences from others, whatever they are as floats, and where they wrap around."""
+    width = data.draw(st.sampled_from([2, 4, 8]))
+    count = data.draw(st.integers(1, 40))
+    edges = st.sampled_from(
+        [b"\0" * width, b"\xff" * width, b"\0" * (width - 1) + b"\x80", b"\xff" * (width - 1) + b"\x7f"]
+    )
+    numbers = st.lists(edges | st.binary(min_size=width, max_size=width), min_size=count, max_size=count).map(b"".join)
+    plain, base = data.draw(numbers), data.draw(numbers)
+    changed = planes.difference(plain, base, width)
+    assert planes.restored(changed, base, width) == plain
+    assert bytes(planes.joined(planes.planes(plain, width), width)) == plain
+    for earlier in (None, base, plain):
+        coding, body = codec.encode(plain, width, earlier)
+        assert coding in (Coding.PLANES, Coding.DIFFERENCE)
+        assert codec.decode(_chunk(body, len(plain), coding), earlier) == plain
+
+
+def test_a_difference_is_stored_where_it_is_smaller() -> None:
+    """Numbers that moved a little are; new ones are not, nor is what is no run of numbers."""
+    random = np.random.default_rng(7)
+    weights = random.normal(size=50_000).astype(np.float32)
+    moved = weights + np.float32(1e-6) * random.normal(size=50_000).astype(np.float32)
+    other = random.normal(size=50_000).astype(np.float32)
+    before, after, new = (array.tobytes() for array in (weights, moved, other))
+    coding, body = codec.encode(after, 4, before)
+    assert (coding, len(body) < len(after) / 1.5) == (Coding.DIFFERENCE, True)
+    assert codec.encode(new, 4, before)[0] == Coding.PLANES
+    assert codec.encode(after, 1, before)[0] == codec.encode(after[:-1], 4, before[:-1])[0] == Coding.ZSTD
+    assert codec.encode(after, 4, before[:-4])[0] == Coding.PLANES
 
 
 @_PATIENT
 @given(st.binary(max_size=200), st.integers(1, 2 * CHUNK_BYTES))
 @example(b"", 1)
-@example(codec.encode(b"abcd")[:-1], 4)
+@example(codec.encode(b"abcd")[1][:-1], 4)
 @example(b"\x28\xb5\x2f\xfd\xe0" + (1 << 40).to_bytes(8, "little") + b"\x01\x00\x00", 4)  # states a terabyte
+@example(codec.encode(b"abcd", 2)[1], 3)
+@example(b"\x03" + codec.encode(b"abcd", 2)[1][1:], 4)
 def test_a_junk_body_is_corrupt_and_nothing_else(body: bytes, plain_bytes: int) -> None:
     """Bytes that `encode` did not make are refused by one error of ours."""
-    try:
-        assert len(codec.decode(body, plain_bytes)) == plain_bytes
-    except StoreCorrupt:
-        return
+    for coding in Coding:
+        for base in (None, b"", bytes(min(plain_bytes, 5000))):
+            try:
+                assert len(codec.decode(_chunk(body, plain_bytes, coding), base)) == plain_bytes
+            except StoreCorrupt:
+                continue
 
 
 @_PATIENT
@@ -92,7 +137,7 @@ def test_a_junk_body_is_corrupt_and_nothing_else(body: bytes, plain_bytes: int) 
 def test_a_body_of_another_size_is_corrupt(plain: bytes, error: int) -> None:
     """The size that the table states is the size that must come out."""
     with pytest.raises(StoreCorrupt):
-        codec.decode(codec.encode(plain), max(1, len(plain) + error))
+        codec.decode(_chunk(codec.encode(plain)[1], max(1, len(plain) + error)))
 
 
 @_PATIENT
