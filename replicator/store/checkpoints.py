@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
 from replicator.database import Database
+from replicator.errors import ArtifactMissing, StoreCorrupt
 from replicator.position import Cursor, Lsn
+from replicator.store import reader
 
 KIND = "checkpoint"
 
@@ -92,3 +96,37 @@ def newest(database: Database, run: str) -> Checkpoint | None:
         return None
     database.timeline_history().check(checkpoints[0].read_from)
     return checkpoints[0]
+
+
+def is_there(database: Database, artifact_id: int) -> bool:
+    """Return whether the artifact still exists, whatever its content."""
+    try:
+        reader.manifest(database, artifact_id)
+    except ArtifactMissing:
+        return False
+    except StoreCorrupt:
+        pass
+    return True
+
+
+@contextlib.contextmanager
+def reading(database: Database, artifact_id: int) -> Iterator[None]:
+    """Tell a checkpoint that is removed while it is read, and whose chunks are then gone, from one that is corrupt.
+
+    Raises:
+        ArtifactMissing: it was removed.
+    """
+    try:
+        yield
+    except StoreCorrupt as error:
+        if is_there(database, artifact_id):
+            raise
+        raise removed(database, artifact_id) from error
+
+
+def removed(database: Database, artifact_id: int) -> ArtifactMissing:
+    """Return the error for a checkpoint that was removed while it was read."""
+    return ArtifactMissing(
+        f"{database.where}: the checkpoint that is artifact {artifact_id} was removed while it was read",
+        hint="take a newer one: hadrian checkpoint list",
+    )
