@@ -58,6 +58,8 @@ _BY_SQLCODE: dict[int, type[HadrianError]] = {
 }
 _LOST = ("CLI0106E", "CLI0108E", "Connection is not active", "connection is no longer active")
 
+_TABLE_SPACE = "HADRIAN_32K"
+
 _ACTIVE = "check host, port and that the database is active (db2pd -hadr)"
 
 # Where the class's own hint would not help.
@@ -85,6 +87,8 @@ def from_driver(error: BaseException, where: str) -> HadrianError:
     if code == 0 and any(known in text for known in _LOST):
         return NodeLost(message)
     kind = _BY_SQLCODE.get(code, HadrianError)
+    if kind is SchemaMissing and _TABLE_SPACE in message:
+        return NotConfigured(message, hint=f"create table space {_TABLE_SPACE}: see sql/db2/migrations/0001_store.sql")
     if kind is HadrianError:
         state = said["state"] if said else None
         return HadrianError(f"{message} ({state})" if state else message)

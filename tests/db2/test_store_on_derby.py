@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import random
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -19,13 +20,16 @@ from replicator.chunk import Chunk, Coding
 from replicator.db2 import chunks
 from replicator.db2.adapter import Db2Database
 from replicator.db2.chunks import PIECE_BYTES
-from replicator.errors import AlreadyThere, HadrianError, NodeLost, NotConfigured, SlotInUse
+from replicator.errors import AlreadyThere, ArtifactMissing, HadrianError, NodeLost, NotConfigured, SlotInUse
 from replicator.feed import definition as definitions
 from replicator.feed.definition import Definition
 from replicator.position import Cursor, Lsn
-from replicator.store import checkpoints
+from replicator.store import checkpoints, reader
+from replicator.store.digest import CHUNK_BYTES
+from replicator.store.writer import Writer, publish
 from tests.fixtures.db2_catalog import HOSTS, TABLES, clean
 from tests.fixtures.derby import Derby, Peer
+from tests.fixtures.drda_rewriting import Refusal
 
 HADR = "xsysproc.mon_get_hadr"
 LARGE = bytes(range(256)) * 4096
@@ -107,9 +111,9 @@ def chunk(body: bytes, *how: Any) -> Chunk:
     return Chunk(hashlib.sha256(body).digest(), len(body), body, *how)
 
 
-def publish(database: Db2Database, name: str, *digests: bytes, manifest: str = "{}") -> int:
+def artifact(database: Db2Database, name: str, *digests: bytes, manifest: str = "{}") -> int:
     """Make an artifact."""
-    artifact = {
+    values = {
         "kind": "checkpoint",
         "name": name,
         "manifest": manifest,
@@ -117,7 +121,7 @@ def publish(database: Db2Database, name: str, *digests: bytes, manifest: str = "
         "plain_bytes": 1,
     }
     with database.begin() as transaction:
-        return database.insert_artifact(transaction, artifact, digests)
+        return database.insert_artifact(transaction, values, digests)
 
 
 @pytest.mark.parametrize("size", [1, PIECE_BYTES, PIECE_BYTES + 1, len(LARGE)])
@@ -207,29 +211,65 @@ def test_an_artifact_and_its_manifest(node: Node, database: Db2Database) -> None
     held = chunk(b"held")
     database.insert_chunks([held])
     text = "数" * PIECE_BYTES
-    number = publish(database, "a", held.sha256, manifest=text)
+    number = artifact(database, "a", held.sha256, manifest=text)
     assert database.manifest(number) == (text, hashlib.sha256(text.encode()).digest())
     assert database.manifest(number + 1) is None
     with pytest.raises(HadrianError, match="SQL05"):
         node.run("delete from hadrian.chunk")
     with pytest.raises(AlreadyThere):
-        publish(database, "a")
+        artifact(database, "a")
 
 
 def test_an_artifact_that_is_rolled_back(database: Db2Database) -> None:
     """Without its transaction's commit there is no artifact, and one whose chunk is not there cannot be."""
     with pytest.raises(HadrianError, match="SQL0530N"):
-        publish(database, "a", ABSENT)
-    assert database.manifest(publish(database, "a")) is not None
+        artifact(database, "a", ABSENT)
+    assert database.manifest(artifact(database, "a")) is not None
 
 
 def test_a_manifest_of_which_not_all_is_here(node: Node, database: Db2Database) -> None:
     """A reader that sees what is not committed yet takes an artifact for absent until all of its manifest is there."""
-    number = publish(database, "a", manifest="x" * (2 * PIECE_BYTES))
+    number = artifact(database, "a", manifest="x" * (2 * PIECE_BYTES))
     node.run("delete from hadrian.manifest_piece where number = 2")
     assert database.manifest(number) is None
     node.run("delete from hadrian.manifest_piece")
     assert database.manifest(number) is None
+
+
+def test_an_artifact_from_its_writer_to_its_reader(database: Db2Database, elsewhere: Db2Database) -> None:
+    """What a writer puts in, a reader elsewhere gets out, and a second writer of the same sends nothing."""
+    content = {"small": b"\0", "empty": b"", "large": random.Random(1).randbytes(2 * CHUNK_BYTES + 1)}
+    for name, new in (("first", 4), ("second", 0)):
+        writer = Writer(database)
+        blobs = [writer.put(blob, data, {"of": blob}) for blob, data in content.items()]
+        writer.flush()
+        assert writer.written.new_chunks == new
+        with publish(database, "report", name, blobs) as (_, number):
+            pass
+        kept = reader.manifest(elsewhere, number)
+        assert {blob.name: bytes(reader.read(elsewhere, blob)) for blob in kept.blobs} == content
+
+
+def test_a_connection_that_is_killed_before_an_artifact_is_there(node: Node, database: Db2Database) -> None:
+    """Whatever its transaction had written is gone, and the same name can be taken."""
+    writer = Writer(database)
+    blobs = [writer.put("a", LARGE)]
+    writer.flush()
+    numbers = []
+
+    def killed() -> None:
+        with publish(database, "report", "r", blobs) as (transaction, number):
+            numbers.append(number)
+            node.peer.drop_connections()
+            checkpoints.record(database, transaction, "r", 1, number, Cursor(FAR, 0))
+
+    with pytest.raises(NodeLost):
+        killed()
+    with pytest.raises(ArtifactMissing):
+        reader.manifest(database, numbers[0])
+    with publish(database, "report", "r", blobs) as (_, number):
+        pass
+    assert bytes(reader.read(database, reader.manifest(database, number).blobs[0])) == LARGE
 
 
 def test_chunks_that_nothing_holds(node: Node, database: Db2Database) -> None:
@@ -237,7 +277,7 @@ def test_chunks_that_nothing_holds(node: Node, database: Db2Database) -> None:
     base = chunk(b"base")
     difference, held = chunk(b"x", Coding.DIFFERENCE, base.sha256, 1), chunk(b"held")
     database.insert_chunks([base, difference, held])
-    number = publish(database, "a", held.sha256)
+    number = artifact(database, "a", held.sha256)
     loose = "select sha256, stored_bytes from hadrian.loose_chunk order by stored_bytes"
     assert [(bytes(digest), size) for digest, size in node.run(loose)] == [(difference.sha256, 1)]
     node.run("update hadrian.chunk set created_at = '2001-01-02 03:04:05'")
@@ -247,9 +287,17 @@ def test_chunks_that_nothing_holds(node: Node, database: Db2Database) -> None:
     assert (held.sha256, 4) in [(bytes(digest), size) for digest, size in node.run(loose)]
 
 
+def test_a_table_space_that_is_not_there(node: Node) -> None:
+    """Whoever installs the schema without it is told where it says how to make it."""
+    node.peer.script.refused["IN HADRIAN_32K"] = Refusal(-204, "42704", ("HADRIAN_32K",))
+    with pytest.raises(NotConfigured, match="HADRIAN_32K") as refused:
+        node.run("create table hadrian.wide (body varchar(32000)) in hadrian_32k")
+    assert "0001_store.sql" in refused.value.hint
+
+
 def feed(database: Db2Database, name: str = "t") -> Definition:
     """Make a feed's record."""
-    made = Definition(name, "APP.TICKET", "", FAR, 1, publish(database, f"snapshot of {name}"), "journal")
+    made = Definition(name, "APP.TICKET", "", FAR, 1, artifact(database, f"snapshot of {name}"), "journal")
     with database.begin() as transaction:
         definitions.record(database, transaction, made)
     return made
@@ -271,7 +319,7 @@ def test_checkpoints_are_found_again(node: Node, database: Db2Database) -> None:
     for run in ("r", "s"):
         node.run("insert into hadrian.run (name, feed, recipe) values (?, 't', '')", run)
     for run, step in (("r", 1), ("r", 2), ("s", 9)):
-        number = publish(database, f"{run}/{step}", held.sha256)
+        number = artifact(database, f"{run}/{step}", held.sha256)
         with database.begin() as transaction:
             checkpoints.record(database, transaction, run, step, number, Cursor(FAR, step, 3))
     further = Cursor(Lsn(FAR + 7), 0, 4)
