@@ -193,8 +193,27 @@ def test_a_checkpoint_that_is_being_removed_cannot_be_tagged(store: Store) -> No
             tagged.result(timeout=_TIMEOUT_S)
 
 
-def test_prunes_of_runs_that_share_chunks_do_not_meet_in_a_circle(store: Store) -> None:
-    """Each of eight threads publishes and prunes its own checkpoints of the same few chunks, over and over."""
+def test_removals_of_runs_that_share_chunks_wait_for_each_other_and_never_in_a_circle(store: Store) -> None:
+    """Two checkpoints each, of the same two chunks the other way round: the second removal begins behind the first."""
+    first, second = ([blob] for blob in store.put(store.content(100), store.content(101)))
+    store.query("insert into hadrian.run (name, feed, recipe) values ('turned', 'f', '{}') on conflict do nothing")
+    mine = [store.checkpoint(1, blobs=first), store.checkpoint(2, blobs=second), store.checkpoint(3)][:2]
+    for step, blobs in ((1, second), (2, first), (3, [])):
+        with publish(store.a, "checkpoint", f"turned/{step}", blobs) as (transaction, artifact_id):
+            checkpoints.record(store.a, transaction, "turned", step, artifact_id, _cursor())
+    store.query("delete from hadrian.checkpoint where artifact_id = any(%s)", mine)
+    with ThreadPoolExecutor(1) as pool:
+        with store.database("a").begin() as removing:
+            removing.execute(store.a.statement("store/lock_removal"))
+            removing.exec_driver_sql("delete from hadrian.artifact where id = %s", (mine[1],))
+            pruned = _waits(store, pool, lambda: retention.prune(store.a, "turned", Keep(1), dry_run=False))
+            removing.exec_driver_sql("delete from hadrian.artifact where id = %s", (mine[0],))
+        pruned.result(timeout=_TIMEOUT_S)
+    assert collector.loose(store.a, 0).over.chunks == 2
+
+
+def test_runs_that_share_chunks_save_prune_and_collect_at_once_and_lose_nothing(store: Store) -> None:
+    """Each of four threads publishes and prunes its own checkpoints of the same few chunks, over and over."""
     contents = [store.content(200) for _ in range(6)]
     store.query("insert into hadrian.run (name, feed, recipe) select 's' || n, 'f', '{}' from generate_series(1, 4) n")
     begin = threading.Barrier(4)
