@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 
 from replicator.database import Database
-from replicator.errors import BadInput, ReplayDiverged
+from replicator.errors import ArtifactMissing, BadInput, ReplayDiverged
 from replicator.position import Cursor, Lsn
 
 
@@ -69,6 +69,15 @@ def open_run(database: Database, run: str, feed: str, recipe: str) -> None:
         row = transaction.execute(database.statement("run/find_run"), {"name": run}).one()
     if (row.feed, row.recipe) != (feed, recipe):
         raise BadInput(f"run {run} was begun with another recipe", hint="give the changed recipe a run name of its own")
+
+
+def recipe(database: Database, run: str) -> str:
+    """Return the recipe that a run was begun with. Raises: ArtifactMissing: no such run here."""
+    with database.connect() as connection:
+        row = connection.execute(database.statement("run/find_run"), {"name": run}).one_or_none()
+    if row is None:
+        raise ArtifactMissing(f"{database.where} has no run {run}")
+    return str(row.recipe)
 
 
 def append(database: Database, run: str, step: Step, key_digests: bytes | None = None) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.metadata import (
@@ -71,7 +72,7 @@ class Target:
 
 
 def save(tensors: Mapping[str, torch.Tensor], target: Target, earlier: dict[str, Earlier] | None = None) -> Written:
-    """Store a checkpoint; every rank must call it.
+    """Store a checkpoint; every rank must call it, or a process that is alone.
 
     Args:
         tensors: the state by name, the same on every rank, whole or in shards.
@@ -86,7 +87,7 @@ def save(tensors: Mapping[str, torch.Tensor], target: Target, earlier: dict[str,
         HadrianError: on every rank alike; the checkpoint does not exist (or its commit is in doubt).
     """
     writer = _StoreWriter(target, earlier)
-    _unwrapped(lambda: dcp.save(dict(tensors), storage_writer=writer))
+    _unwrapped(lambda: dcp.save(dict(tensors), storage_writer=writer, no_dist=not dist.is_initialized()))
     return writer.written
 
 
@@ -96,7 +97,14 @@ def load(tensors: Mapping[str, torch.Tensor], database: Database, artifact_id: i
     Raises:
         HadrianError: on every rank alike; the tensors' content is then undefined.
     """
-    _unwrapped(lambda: dcp.load(dict(tensors), storage_reader=_StoreReader(database, artifact_id, tensors)))
+    reads = _StoreReader(database, artifact_id, tensors)
+    _unwrapped(lambda: dcp.load(dict(tensors), storage_reader=reads, no_dist=not dist.is_initialized()))
+
+
+def stored(database: Database, artifact_id: int) -> dict[str, TensorStorageMetadata]:
+    """Return what tensors a checkpoint has: dtype and shape of each. Raises: ArtifactMissing, StoreCorrupt."""
+    found = _StoreReader(database, artifact_id, {}).metadata().state_dict_metadata
+    return {name: one for name, one in found.items() if isinstance(one, TensorStorageMetadata)}
 
 
 def _unwrapped(call: Any) -> None:
@@ -225,13 +233,14 @@ class _StoreReader(StorageReader):
     def read_metadata(self, *_args: Any, **_kwargs: Any) -> Metadata:
         """Read the manifest as DCP's metadata."""
         try:
-            return self._metadata()
+            return self.metadata()
         except HadrianError as error:
             # DCP would log it, look elsewhere and lose its class: the next call raises it.
             self._error = error
             return Metadata(state_dict_metadata={})
 
-    def _metadata(self) -> Metadata:
+    def metadata(self) -> Metadata:
+        """Return the manifest as DCP's metadata. Raises: ArtifactMissing, StoreCorrupt."""
         manifest = reader.manifest(self._database, self._artifact_id)
         shards: dict[str, list[tuple[Blob, _Shard]]] = {}
         for blob in manifest.blobs:

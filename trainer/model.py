@@ -90,6 +90,16 @@ def prepare(path: str, folder: Path) -> str:
     return str(folder)
 
 
+def copy_surroundings(path: str, folder: Path) -> None:
+    """Write a model's configuration and tokenizer, without weights. Raises: BadInput if there is no model."""
+    config = load_config(path)
+    config.__dict__.pop("quantization_config", None)  # the weights beside it are unpacked
+    with torch.device("meta"):  # its class is asked for, and no weights
+        config.architectures = [type(transformers.AutoModelForCausalLM.from_config(config)).__name__]
+    config.save_pretrained(folder)
+    load_tokenizer(path).save_pretrained(folder)
+
+
 def load_config(path: str) -> transformers.PretrainedConfig:
     """Return the model's configuration. Raises: BadInput if there is no model."""
     _quiet()

@@ -60,6 +60,11 @@ class Manifest:
         return sum(blob.size for blob in self.blobs)
 
     @property
+    def sha256(self) -> bytes:
+        """Of the canonical text."""
+        return hashlib.sha256(self.to_json().encode()).digest()
+
+    @property
     def digests(self) -> list[bytes]:
         """Every chunk once, sorted."""
         return sorted({digest for blob in self.blobs for digest in blob.chunks})
