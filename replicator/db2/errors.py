@@ -80,6 +80,9 @@ _MESSAGE = re.compile(
 
 def from_driver(error: BaseException, where: str) -> HadrianError:
     """Return our error for one of the driver's; `where` names the node without its password."""
+    # When many rows fail at once the driver asks all the same how many they were, and raises what is said to that.
+    while "SQLRowCount failed" in str(error) and error.__context__ is not None:
+        error = error.__context__
     text = " ".join(str(error).split())
     said = _MESSAGE.search(text)
     code = int(said["code"] or 0) if said else 0

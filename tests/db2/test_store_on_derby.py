@@ -32,7 +32,7 @@ from tests.fixtures.derby import Derby, Peer
 from tests.fixtures.drda_rewriting import Refusal
 
 HADR = "xsysproc.mon_get_hadr"
-LARGE = bytes(range(256)) * 4096
+LARGE = random.Random(0).randbytes(1 << 20)
 FAR = Lsn("3F/B374D848")
 ABSENT = b"a" * 32
 
@@ -270,6 +270,54 @@ def test_a_connection_that_is_killed_before_an_artifact_is_there(node: Node, dat
     with publish(database, "report", "r", blobs) as (_, number):
         pass
     assert bytes(reader.read(database, reader.manifest(database, number).blobs[0])) == LARGE
+
+
+class Kills(list[str]):
+    """What a proxy has seen; with its so-manieth statement it drops every connection."""
+
+    def __init__(self, peer: Peer, at: int) -> None:
+        super().__init__()
+        self._peer, self._at = peer, at
+
+    def append(self, statement: str) -> None:
+        """Take note of a statement."""
+        super().append(statement)
+        if len(self) == self._at:
+            self._peer.drop_connections()
+
+
+def test_a_connection_that_is_killed_at_each_statement(node: Node, database: Db2Database) -> None:
+    """Wherever it is, the artifact is there whole or not at all, and the next attempt makes it."""
+
+    def store() -> None:
+        writer = Writer(database)
+        blob = writer.put("a", LARGE + b"more")
+        writer.flush()
+        with publish(database, "report", "r", [blob]):
+            pass
+
+    def stored() -> list[bytes]:
+        found = [reader.manifest(database, number) for (number,) in node.run("select id from hadrian.artifact")]
+        return [bytes(reader.read(database, one.blobs[0])) for one in found]
+
+    at, done = 0, False
+    while not done:
+        at += 1
+        node.reset()
+        node.peer.script.seen = Kills(node.peer, at)
+        try:
+            store()
+            done = True
+        except NodeLost:
+            pass
+        finally:
+            node.peer.script.seen = []
+        if not done:
+            database.close()
+            assert stored() == []
+            store()
+        assert stored() == [LARGE + b"more"]
+    assert at > len(("depths", "chunks", "piece", "piece", "artifact", "its number", "manifest", "held chunks"))
 
 
 def test_chunks_that_nothing_holds(node: Node, database: Db2Database) -> None:

@@ -47,6 +47,17 @@ def test_what_has_no_code_keeps_its_text() -> None:
     assert isinstance(from_driver(Exception("Connection is not active"), "n"), NodeLost)
 
 
+def test_a_complaint_that_hides_another() -> None:
+    """What comes of asking for the number of rows after a failure says nothing; the failure does."""
+    hidden = Exception("[IBM][CLI Driver][DB2/6000] SQL30108N  A connection failed.")
+    complaint = Exception("SQLRowCount failed: [IBM][CLI Driver] CLI0125E  Function sequence error. SQLSTATE=HY010")
+    assert str(from_driver(complaint, "n")) == "n: CLI0125E Function sequence error. (HY010)"
+    complaint.__context__ = hidden
+    assert str(from_driver(complaint, "n")) == "n: SQL30108N A connection failed."
+    hidden.args = ("SQL30108N  A connection failed.  SQLSTATE=08506 SQLCODE=-30108",)
+    assert isinstance(from_driver(complaint, "n"), NodeLost)
+
+
 @pytest.mark.parametrize(
     "url",
     [
