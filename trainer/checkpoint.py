@@ -9,13 +9,14 @@ Source of the calls and their order: torch.distributed.checkpoint.storage, Stora
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.metadata import (
@@ -87,7 +88,7 @@ def save(tensors: Mapping[str, torch.Tensor], target: Target, earlier: dict[str,
         HadrianError: on every rank alike; the checkpoint does not exist (or its commit is in doubt).
     """
     writer = _StoreWriter(target, earlier)
-    _unwrapped(lambda: dcp.save(dict(tensors), storage_writer=writer, no_dist=not dist.is_initialized()))
+    _unwrapped(lambda: dcp.save(dict(tensors), storage_writer=writer))
     return writer.written
 
 
@@ -98,7 +99,7 @@ def load(tensors: Mapping[str, torch.Tensor], database: Database, artifact_id: i
         HadrianError: on every rank alike; the tensors' content is then undefined.
     """
     reads = _StoreReader(database, artifact_id, tensors)
-    _unwrapped(lambda: dcp.load(dict(tensors), storage_reader=reads, no_dist=not dist.is_initialized()))
+    _unwrapped(lambda: dcp.load(dict(tensors), storage_reader=reads))
 
 
 def stored(database: Database, artifact_id: int) -> dict[str, TensorStorageMetadata]:
@@ -107,9 +108,18 @@ def stored(database: Database, artifact_id: int) -> dict[str, TensorStorageMetad
     return {name: one for name, one in found.items() if isinstance(one, TensorStorageMetadata)}
 
 
+@contextlib.contextmanager
+def alone_or_not() -> Iterator[None]:
+    """Let DCP work in a process that is alone without a warning that it is."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
+        yield
+
+
 def _unwrapped(call: Any) -> None:
     try:
-        call()
+        with alone_or_not():
+            call()
     except CheckpointException as error:
         causes = [failure[0] for _, failure in sorted(error.failures.items())]
         for cause in causes:

@@ -178,7 +178,8 @@ def _write(path: Path, tensors: dict[str, torch.Tensor]) -> None:
 
 
 def _write_dcp(path: Path, tensors: dict[str, torch.Tensor]) -> None:
-    dcp.save(dict(tensors), checkpoint_id=path, no_dist=True)
+    with checkpoint.alone_or_not():
+        dcp.save(dict(tensors), checkpoint_id=path)
 
 
 def _write_index(
