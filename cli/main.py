@@ -38,7 +38,8 @@ COMMANDS = {
     "train": ("cli.commands.train:command", "Fine-tune a model on a feed, and resume after anything."),
     "feed": ("cli.commands.feed:command", "Create and read feeds of committed rows."),
     "lineage": ("cli.commands.lineage:lineage", "Find which checkpoints have seen a row."),
-    "checkpoint": ("cli.commands.checkpoint:command", "List, verify and export checkpoints."),
+    "checkpoint": ("cli.commands.checkpoint:command", "List, verify, pull, tag and remove checkpoints."),
+    "store": ("cli.commands.store:command", "Give back the room of what was removed."),
 }
 
 # A package that only some commands need: the extra that brings it.

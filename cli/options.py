@@ -71,6 +71,7 @@ def url_option(flag: str, env: str, describes: str, *, required: bool = True) ->
 
 primary_option = url_option("--primary", "HADRIAN_PRIMARY", "The primary, as an SQLAlchemy URL.")
 standby_option = url_option("--standby", "HADRIAN_STANDBY", "The standby, as an SQLAlchemy URL.")
+node_option = url_option("--node", "HADRIAN_STANDBY", "The node that is read, whichever its role.")
 
 
 def _nodes_option(describes: str, *, required: bool) -> Callable[[_Function], _Function]:

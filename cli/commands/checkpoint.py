@@ -5,14 +5,20 @@ from __future__ import annotations
 import click
 
 from cli import render
+from cli.commands.checkpoint_prune import prune
+from cli.commands.checkpoint_pull import pull
+from cli.commands.checkpoint_rm import rm
+from cli.commands.checkpoint_show import show
+from cli.commands.checkpoint_tag import tag
+from cli.commands.checkpoint_verify import verify
 from cli.options import Output, examples, format_option, primary_option
 
 _URL = "postgresql://user@host:5432/database"
 
 
-@click.group(epilog=examples(f"hadrian checkpoint list --primary {_URL}"))
+@click.group(epilog=examples(f"hadrian checkpoint list --primary {_URL}", "hadrian checkpoint verify drill --all"))
 def command() -> None:
-    """List the checkpoints in a database."""
+    """List, show, verify, pull, tag and remove the checkpoints in a database."""
 
 
 @command.command("list", epilog=examples(f"hadrian checkpoint list --primary {_URL} --run drill --format json"))
@@ -33,3 +39,7 @@ def list_checkpoints(run: str | None, primary: str, output: Output) -> None:
     else:
         columns = ("run", "step", "cursor", "size", "chunks", "created_at")
         render.table("", columns, ([getattr(one, column) for column in columns] for one in found))
+
+
+for _command in (show, verify, pull, tag, rm, prune):
+    command.add_command(_command)

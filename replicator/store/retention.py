@@ -168,7 +168,7 @@ def remove(primary: Database, references: Sequence[Reference], *, force: bool) -
 
 def _named(primary: Database, checkpoints: Sequence[Standing], reference: Reference) -> Standing:
     if reference.step is None and reference.tag is None:
-        raise BadInput(f"which checkpoint of run {reference.run}?", hint="write it as RUN/STEP or RUN:TAG")
+        raise BadInput(f"{reference.run} names a run and no checkpoint", hint="write it as RUN/STEP or RUN:TAG")
     for one in checkpoints:
         if one.step == reference.step or reference.tag in one.tags:
             return one

@@ -123,7 +123,7 @@ def test_a_tagged_or_newest_checkpoint_is_removed_by_force_only(store: Store) ->
         retention.remove(store.a, [Reference("r", 3)], force=False)
     with pytest.raises(ArtifactMissing, match="no checkpoint 7"):
         retention.remove(store.a, [Reference("r", 2), Reference("r", 7)], force=True)
-    with pytest.raises(BadInput, match="which checkpoint of run r"):
+    with pytest.raises(BadInput, match="r names a run and no checkpoint"):
         retention.remove(store.a, [Reference("r")], force=True)
     assert _steps(store) == [3, 2, 1]
     retention.remove(store.a, [Reference("r", 2)], force=False)
