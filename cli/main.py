@@ -40,6 +40,7 @@ COMMANDS = {
     "lineage": ("cli.commands.lineage:lineage", "Find which checkpoints have seen a row."),
     "checkpoint": ("cli.commands.checkpoint:command", "List, verify, pull, tag and remove checkpoints."),
     "store": ("cli.commands.store:command", "Give back the room of what was removed."),
+    "library": ("cli.commands.library:command", "Keep functions' files in the database, and install them."),
 }
 
 # A package that only some commands need: the extra that brings it.
