@@ -33,7 +33,11 @@ class Db2Database(Db2Server):
     """One Db2 node."""
 
     def statement(self, name: str) -> TextClause:
-        """Return `sql/db2/<name>.sql`, to which log positions may be given in their text form."""
+        """Return `sql/db2/<name>.sql`, to which log positions may be given in their text form.
+
+        Raises:
+            NotConfigured: what it is for is not there on Db2 yet.
+        """
         return _statement(name)
 
     def insert_chunks(self, batch: Sequence[Chunk]) -> None:
@@ -121,6 +125,11 @@ class _Position(TypeDecorator[int]):
 
 @cache
 def _statement(name: str) -> TextClause:
-    found = sql.load(f"db2/{name}")
+    try:
+        found = sql.load(f"db2/{name}")
+    except FileNotFoundError as error:
+        raise NotConfigured(
+            f"not there on Db2 yet, which has no statement {name}", hint="give the URL of a PostgreSQL node"
+        ) from error
     positions = [bindparam(key, type_=_Position()) for key in found.compile().params if key.endswith("lsn")]
     return found.bindparams(*positions)

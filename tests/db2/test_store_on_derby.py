@@ -11,10 +11,12 @@ import hashlib
 import random
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cli.main import main
 from replicator import engines, sql
 from replicator.chunk import Chunk, Coding
 from replicator.db2 import chunks
@@ -341,6 +343,27 @@ def test_a_table_space_that_is_not_there(node: Node) -> None:
     with pytest.raises(NotConfigured, match="HADRIAN_32K") as refused:
         node.run("create table hadrian.wide (body varchar(32000)) in hadrian_32k")
     assert "0001_store.sql" in refused.value.hint
+
+
+def test_what_db2_does_not_have_yet(database: Db2Database) -> None:
+    """Whoever asks for it is told so, and by no traceback."""
+    with pytest.raises(NotConfigured, match="not there on Db2 yet"):
+        database.statement("feed/unfinished_snapshots")
+
+
+def test_a_library_travels(node: Node, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The library of an external routine, of which the log carries no byte, goes in here and comes out there."""
+    here, there = tmp_path / "udf.so", tmp_path / "function"
+    here.write_bytes(LARGE)
+    there.mkdir()
+    url = node.peer.url()
+    assert main(["library", "push", "udf", str(here), "--primary", url]) == 0
+    assert main(["library", "list", "--node", url]) == 0
+    assert "udf.so" in capsys.readouterr().out
+    assert main(["library", "check", "--node", url, "--in", str(there)]) == 1
+    assert main(["library", "install", "udf", "--node", url, "--to", str(there)]) == 0
+    assert main(["library", "check", "--node", url, "--in", str(there)]) == 0
+    assert (there / "udf.so").read_bytes() == LARGE
 
 
 def feed(database: Db2Database, name: str = "t") -> Definition:
