@@ -8,6 +8,7 @@ import click
 
 from cli import render
 from cli.options import Output, examples, format_option, primary_option, url_option
+from replicator.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +67,30 @@ def show(primary: str | None, engine: str | None, output: Output) -> None:
         _print_rows(("number", "name", "state", "applied_at"), migrate.status(primary), output)
     else:
         _print_rows(("engine", "number", "name", "sha256"), migrate.every_file(), output)
+
+
+@command.command(epilog=examples(f"hadrian schema roles --primary {_URL}", "hadrian schema roles --engine db2 | less"))
+@url_option("--primary", "HADRIAN_PRIMARY", "Make them here.", required=False)
+@click.option("--engine", type=click.Choice(["postgres", "db2"]), help="Print this engine's SQL, and ask no database.")
+@format_option
+def roles(primary: str | None, engine: str | None, output: Output) -> None:
+    """Make the roles hadrian_reader, hadrian_trainer and hadrian_admin, and give each the least it needs.
+
+    A reader reads feeds, checkpoints and libraries. A trainer adds checkpoints and steps, and can delete nothing. An
+    admin creates and drops feeds, and prunes. Run it again after an upgrade. It needs CREATEROLE and the tables' owner.
+    """
+    from replicator import access
+
+    if engine is not None:
+        render.line(access.script(engine).rstrip())
+        return
+    if primary is None:
+        raise BadInput("no database is named", hint="give --primary URL, or --engine to print the statements")
+    where = access.grant(primary)
+    if output == "json":
+        render.as_json({"where": where, "roles": access.ROLES})
+    else:
+        render.line(f"{where}: {', '.join(access.ROLES)} are there; grant them to those who log in")
 
 
 def _print_sql(files: Sequence[Migration], output: Output) -> None:

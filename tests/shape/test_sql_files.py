@@ -11,9 +11,10 @@ from replicator import sql
 
 ROOT = Path(__file__).parents[2]
 
-# Migrations are scripts, and the drill is an application's schema: neither is a single question.
+# Migrations and roles are scripts, and the drill is an application's schema: none is a single question.
+_SCRIPTS = {"migrations", "access", "drill"}
 STATEMENTS = sorted(
-    path for path in sql.root().rglob("*.sql") if not {"migrations", "drill"} & set(path.relative_to(sql.root()).parts)
+    path for path in sql.root().rglob("*.sql") if not _SCRIPTS & set(path.relative_to(sql.root()).parts)
 )
 LABELS = ("Parameters:", "Columns:", "Since:", "Privilege:")
 
