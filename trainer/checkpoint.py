@@ -301,8 +301,9 @@ class _StoreReader(StorageReader):
         for item in plan.items:
             offset = tuple(item.storage_index.offset or ())
             wanted.setdefault((item.storage_index.fqn, offset), []).append(item)
-        for key, items in wanted.items():
-            self._read(self._find(key), items, planner)
+        with checkpoints.reading(self._database, self._artifact_id):
+            for key, items in wanted.items():
+                self._read(self._find(key), items, planner)
         done: Future[None] = Future()
         done.set_result(None)
         return done

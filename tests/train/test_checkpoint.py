@@ -17,13 +17,15 @@ import torch
 import torch.distributed as dist
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.distributed.checkpoint import DefaultLoadPlanner
 
 from replicator import migrate
-from replicator.errors import AlreadyThere, BadInput, HadrianError, NodeUnreachable, StoreCorrupt
+from replicator.errors import AlreadyThere, ArtifactMissing, BadInput, HadrianError, NodeUnreachable, StoreCorrupt
 from replicator.postgres.adapter import PostgresDatabase
-from replicator.store import checkpoints, reader
+from replicator.store import checkpoints, collector, reader
 from replicator.store.digest import split
 from replicator.store.manifest import Blob
+from replicator.store.writer import Writer, publish
 from tests.fixtures.command import ROOT
 from tests.fixtures.pair import Pair
 from tests.train import sharded
@@ -199,6 +201,32 @@ def test_a_corrupt_checkpoint_is_not_loaded(database: PostgresDatabase, shared_p
     _run(shared_pair, "delete from hadrian.checkpoint where artifact_id = %s", artifact_id)
     _run(shared_pair, "delete from hadrian.artifact where id = %s", artifact_id)
     _run(shared_pair, "delete from hadrian.chunk where sha256 = %s", digest)
+
+
+def test_a_checkpoint_that_is_removed_while_it_is_loaded_is_not_corrupt(database: PostgresDatabase) -> None:
+    """Between its manifest and its chunks everything goes: the error says that it was removed, and what to take."""
+    wanted = {"w": torch.zeros(50)}
+    with publish(database, "checkpoint", "passing", [_blob_of(database, torch.arange(50.0))]) as (_, artifact_id):
+        pass
+    stored = checkpoint._StoreReader(database, artifact_id, wanted)
+    planner = DefaultLoadPlanner()
+    planner.set_up_planner(dict(wanted), stored.read_metadata(), is_coordinator=True)
+    plan = planner.create_local_plan()
+    with database.begin() as transaction:
+        transaction.execute(database.statement("feed/delete_artifact"), {"artifact_id": artifact_id})
+    assert collector.collect(database, 0).chunks >= 1
+    with pytest.raises(ArtifactMissing, match="removed while it was read") as caught:
+        stored.read_data(plan, planner)
+    assert "take a newer one" in caught.value.hint
+
+
+def _blob_of(database: PostgresDatabase, tensor: torch.Tensor) -> Blob:
+    writer = Writer(database)
+    shape = list(tensor.shape)
+    attributes = {"fqn": "w", "dtype": "float32", "shape": shape, "offset": [0], "size": shape}
+    blob = writer.put("w@0", _bytes(tensor), attributes)
+    writer.flush()
+    return blob
 
 
 @pytest.mark.usefixtures("group")
