@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import progress, render
-from cli.options import Output, examples, format_option, primary_option, url_option
+from cli.options import Output, examples, format_option, node_option, primary_option
 
 if TYPE_CHECKING:
     from replicator.store.library import File, Version
@@ -18,7 +18,6 @@ _STANDBY = "postgresql://user@b:5432/database"
 _INSTALL = f"hadrian library install geo --node {_STANDBY} --to /opt/pg/lib"
 _CHECK = f"hadrian library check --node {_STANDBY} --in /opt/pg/lib"
 
-_node_option = url_option("--node", "HADRIAN_STANDBY", "The node to read from, whichever its role.")
 _existing = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -63,7 +62,7 @@ def push(name: str, files: tuple[Path, ...], primary: str, output: Output) -> No
 
 
 @command.command("list", epilog=examples(f"hadrian library list --node {_STANDBY} --format json"))
-@_node_option
+@node_option
 @format_option
 def list_libraries(node: str, output: Output) -> None:
     """List the versions of each library with their files, the newest first.
@@ -88,7 +87,7 @@ def list_libraries(node: str, output: Output) -> None:
 
 @command.command(epilog=examples(_INSTALL))
 @click.argument("name", metavar="NAME[/VERSION]")
-@_node_option
+@node_option
 @click.option("--to", "directory", metavar="DIR", required=True, type=_existing, help="Where the server looks for it.")
 @click.option("--force", is_flag=True, help="Replace files that have other content or execute bits.")
 @format_option
@@ -122,7 +121,7 @@ _DONE = {"absent": "written", "differs": "replaced", "same": "left alone"}
 
 @command.command(epilog=examples(_CHECK))
 @click.argument("name", metavar="[NAME[/VERSION]]", required=False)
-@_node_option
+@node_option
 @click.option("--in", "directory", metavar="DIR", required=True, type=_existing, help="Where the server looks for it.")
 @format_option
 def check(name: str | None, node: str, directory: Path, output: Output) -> int:
