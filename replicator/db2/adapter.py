@@ -4,8 +4,9 @@ A log position is a number of bytes here, as MON_GET_HADR tells it, or the numbe
 column is for. Both are a BIGINT in Hadrian's tables.
 
 No node tells in SQL on which timeline it is. It is counted by takeovers, as journals do it: each seal names the host
-that was primary, and who is primary now without having sealed is on the next timeline. So a takeover of a database
-without a journal is not seen, and where there are several feeds, no cursor counts as forked that might be good.
+that was primary, and who is primary now without having sealed is on the next timeline. Where there are several feeds,
+no cursor counts as forked that might be good. Without a journal nobody counts: then a standby is on the first timeline,
+and whoever takes writes on a second one that has nothing of the first, so that a takeover shows all the same.
 
 Source: IBM Db2 11.5 documentation, "MON_GET_HADR table function", "SET CURRENT LOCK TIMEOUT statement".
 """
@@ -99,10 +100,11 @@ class Db2Database(Db2Server):
         """Return the takeovers that led to the node's timeline, counted in seals."""
         with self.connect() as connection:
             seals = [(row.timeline, row.number) for row in connection.execute(self.statement("topology/timelines"))]
-            if not seals:
-                return TimelineHistory(1)
-            sealer = connection.execute(self.statement("topology/last_host")).scalar_one()
+            sealer = connection.execute(self.statement("topology/last_host")).scalar_one_or_none()
             state = connection.execute(self.statement("catalog/hadr")).first()
+        if not seals:
+            standby = state is not None and state.hadr_role == "STANDBY"
+            return TimelineHistory(1) if standby else TimelineHistory(2, ((1, Lsn(0)),))
         primary = (state.primary_member_host or "") if state is not None else ""
         unknown = state is not None and not primary  # a standby that has not met its primary yet
         history = journal.history(seals)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import random
 import threading
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from replicator.feed.definition import Definition
 from replicator.position import Cursor, Lsn
 from replicator.store import checkpoints, reader
 from replicator.store.digest import CHUNK_BYTES
+from replicator.store.durability import Durability
 from replicator.store.writer import Writer, publish
 from tests.fixtures.db2_catalog import HOSTS, TABLES, clean
 from tests.fixtures.derby import Derby, Peer
@@ -382,7 +384,7 @@ def test_feeds_are_found_again(database: Db2Database) -> None:
     assert definitions.find(database, "c") is None
 
 
-def test_checkpoints_are_found_again(node: Node, database: Db2Database) -> None:
+def test_checkpoints_are_found_again(node: Node, database: Db2Database, capsys: pytest.CaptureFixture[str]) -> None:
     """A checkpoint comes back with its cursor, and with the one that it was passed over to."""
     feed(database)
     held = chunk(b"held")
@@ -400,6 +402,9 @@ def test_checkpoints_are_found_again(node: Node, database: Db2Database) -> None:
     assert (newest.read_from, newest.read_from.timeline) == (further, 4)
     assert (oldest.step, oldest.read_from, oldest.chunks, oldest.size) == (1, Cursor(FAR, 1, 3), 1, 1)
     assert [(one.run, one.step) for one in checkpoints.found(database)] == [("r", 2), ("r", 1), ("s", 9)]
+    assert main(["checkpoint", "list", "--primary", node.peer.url(), "--format", "json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["checkpoints"]
+    assert [(one["run"], one["step"]) for one in shown] == [("r", 2), ("r", 1), ("s", 9)]
 
 
 def test_one_creator_at_a_time(database: Db2Database, elsewhere: Db2Database, node: Node) -> None:
@@ -448,9 +453,7 @@ def sealed(node: Node, *seals: tuple[int, int, str]) -> None:
 
 
 def test_timelines_are_told_by_the_seals(node: Node, database: Db2Database) -> None:
-    """Without seals there is one; then each host that sealed begins one, and a primary that has not sealed yet."""
-    node.is_a("PRIMARY", log=1, replayed=1)
-    assert (database.timeline_history().timeline, database.timeline_history().forks) == (1, ())
+    """Each host that sealed begins one, and a primary that has not sealed yet."""
     feed(database)
     sealed(node, (1, 1, HOSTS["a"]), (5, 1, HOSTS["a"]), (6, 2, HOSTS["b"]), (7, 2, HOSTS["b"]))
     node.is_a("STANDBY", log=1, replayed=1, primary=HOSTS["b"])
@@ -461,3 +464,20 @@ def test_timelines_are_told_by_the_seals(node: Node, database: Db2Database) -> N
     node.is_a("PRIMARY", log=1, replayed=1, primary=HOSTS["a"])
     assert database.timeline_history().timeline == 3
     assert database.timeline_history().forks == ((1, Lsn(5)), (2, Lsn(7)))
+
+
+@pytest.mark.parametrize("journal", [False, True])
+def test_a_standby_that_takes_over_makes_nothing_durable(node: Node, database: Db2Database, journal: bool) -> None:
+    """What it had replayed is durable; what it had not is lost, however far it writes from then on."""
+    if journal:
+        feed(database)
+        sealed(node, (1, 1, HOSTS["a"]))
+    node.is_a("STANDBY", log=FAR, replayed=100)
+    durability = Durability([database])
+    assert durability.poll() == []
+    durability.follow(1, Cursor(Lsn(1), 0), Lsn(100))
+    durability.follow(2, Cursor(Lsn(2), 0), Lsn(101))
+    assert [one.step for one in durability.poll()] == [1]
+    node.is_a("PRIMARY", log=FAR, replayed=100, primary=HOSTS["b"])
+    with pytest.raises(NodeLost, match="took over before it had checkpoint 2"):
+        durability.poll()
