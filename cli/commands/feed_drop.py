@@ -23,7 +23,7 @@ def drop(name: str, primary: str, nodes: tuple[str, ...], with_runs: bool, outpu
 
     Refused while a run refers to it, or while a slot of it is read. Name every node that may have its slot: one that is
     left behind keeps log until its disk is full. Interrupted, run it again. Chunks of the snapshot and of checkpoints
-    stay in the store, for nothing tells at once whether something else is made of them.
+    stay in the store until hadrian store collect finds that nothing has held them for a day.
     """
     from replicator.feed import removal
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import array
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pytest
 
+from replicator.chunk import Chunk
 from replicator.errors import ArtifactMissing
 from replicator.postgres.adapter import PostgresDatabase
+from replicator.postgres.embedded import NODES
 from replicator.store import checkpoints, collector, description, reader, reference, retention, verification
 from replicator.store.checkpoints import Checkpoint
 from replicator.store.description import Tensor
@@ -49,6 +51,19 @@ def _publish(store: Store, step: int, frozen: bytes) -> None:
     store.checkpoint(step, blobs=blobs)
 
 
+class _Counting(PostgresDatabase):
+    """A node that remembers which chunks were read."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.read: list[bytes] = []
+
+    def read_chunks(self, digests: Collection[bytes]) -> dict[bytes, Chunk]:
+        """As in `PostgresDatabase`."""
+        self.read += digests
+        return super().read_chunks(digests)
+
+
 def _found(database: PostgresDatabase) -> list[Checkpoint]:
     return checkpoints.found(database, "r")
 
@@ -77,7 +92,8 @@ def _damaged(store: Store, damage: str, digest: bytes) -> Iterator[None]:
 
 def test_whole_checkpoints_are_read_once_each_on_either_node(store: Store) -> None:
     """What three checkpoints share is read once, and everything counts as done."""
-    for database in (store.a, store.b):
+    for node in NODES:
+        database = _Counting(store.pair.embedded.url(node))
         done: list[int] = []
         found = verification.verify(database, _found(database), done.append)
         assert found.verdicts == tuple(Verdict(step, whole=True, chunks=8, hits=0) for step in (3, 2, 1))
@@ -85,6 +101,8 @@ def test_whole_checkpoints_are_read_once_each_on_either_node(store: Store) -> No
         assert found.chunks == 2 + 3 * 6
         assert found.plain_bytes == CHUNK_BYTES + 10 + 6 * _SIZE
         assert sum(done) == sum(one.size for one in _found(database))
+        assert len(database.read) == len(set(database.read)) == found.chunks
+        database.close()
 
 
 @pytest.mark.parametrize(
@@ -188,13 +206,15 @@ def test_a_checkpoint_is_described_beside_the_one_before(store: Store) -> None:
 
 def test_a_checkpoint_removed_while_it_is_read_is_not_called_corrupt(store: Store) -> None:
     """Alone it is an error that says to take a newer one; among others it is said to be removed."""
-    listed = _found(store.b)
-    retention.prune(store.a, "r", Keep(1), dry_run=False)
-    store.query("update hadrian.chunk set created_at = now() - interval '2 days'")
-    collector.collect(store.a)
-    store.catch_up()
-    found = verification.verify(store.b, listed)
+    three, two, one = _found(store.b)
+
+    def remove(_: int) -> None:
+        retention.prune(store.a, "r", Keep(1), dry_run=False)
+        collector.collect(store.a, 0)
+        store.catch_up()
+
+    found = verification.verify(store.b, [two, one, three], remove)
     assert ([verdict.step for verdict in found.verdicts], found.hits, found.removed) == ([3], (), (2, 1))
     with pytest.raises(ArtifactMissing, match="removed while it was read") as caught:
-        verification.verify(store.b, listed[1:2])
+        verification.verify(store.b, [two])
     assert "take a newer one" in caught.value.hint
