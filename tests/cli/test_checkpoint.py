@@ -15,7 +15,7 @@ from replicator.store import checkpoints
 from replicator.store.writer import Writer, publish
 from tests.fixtures.command import complaint, hadrian
 from tests.fixtures.pair import Pair
-from tests.pair.test_store import Store
+from tests.fixtures.store import Store
 
 _FLIP = "update hadrian.chunk set body = set_bit(body, 80, 1 - get_bit(body, 80)) where sha256 = %s"
 _BYTES = 4000

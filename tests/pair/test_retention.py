@@ -24,9 +24,9 @@ from replicator.store.digest import CHUNK_BYTES
 from replicator.store.manifest import Blob
 from replicator.store.reference import Reference
 from replicator.store.retention import Keep
-from replicator.store.writer import publish
+from replicator.store.writer import Writer, publish
 from tests.fixtures.pair import Pair
-from tests.pair.test_store import Store
+from tests.fixtures.store import CURSOR, Store
 
 _TIMEOUT_S = 60
 _DAY_S = 24 * 3600.0
@@ -200,7 +200,7 @@ def test_removals_of_runs_that_share_chunks_wait_for_each_other_and_never_in_a_c
     mine = [store.checkpoint(1, blobs=first), store.checkpoint(2, blobs=second), store.checkpoint(3)][:2]
     for step, blobs in ((1, second), (2, first), (3, [])):
         with publish(store.a, "checkpoint", f"turned/{step}", blobs) as (transaction, artifact_id):
-            checkpoints.record(store.a, transaction, "turned", step, artifact_id, _cursor())
+            checkpoints.record(store.a, transaction, "turned", step, artifact_id, CURSOR)
     store.query("delete from hadrian.checkpoint where artifact_id = any(%s)", mine)
     with ThreadPoolExecutor(1) as pool:
         with store.database("a").begin() as removing:
@@ -226,7 +226,7 @@ def test_runs_that_share_chunks_save_prune_and_collect_at_once_and_lose_nothing(
             mine = contents[number:] + contents[:number]
             blobs = [_put(database, str(index), content) for index, content in enumerate(mine)]
             with publish(database, "checkpoint", f"{run}/{step}", blobs) as (transaction, artifact_id):
-                checkpoints.record(database, transaction, run, step, artifact_id, _cursor())
+                checkpoints.record(database, transaction, run, step, artifact_id, CURSOR)
             retention.prune(database, run, Keep(2), dry_run=False)
             collector.collect(database, _DAY_S)
         (newest, _) = checkpoints.found(database, run)
@@ -239,13 +239,7 @@ def test_runs_that_share_chunks_save_prune_and_collect_at_once_and_lose_nothing(
         ] == [6] * 4
 
 
-def _cursor() -> checkpoints.Cursor:
-    return checkpoints.Cursor(Lsn(1), 0)
-
-
 def _put(database: PostgresDatabase, name: str, content: bytes) -> Blob:
-    from replicator.store.writer import Writer
-
     writer = Writer(database)
     blob = writer.put(name, content)
     writer.flush()

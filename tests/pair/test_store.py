@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,106 +15,23 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from replicator import migrate
 from replicator.chunk import Chunk
 from replicator.errors import AlreadyThere, ArtifactMissing, HadrianError, NodeLost, StoreCorrupt, TimelineForked
 from replicator.position import Cursor, Lsn
-from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.embedded import NODES, NodeName
-from replicator.postgres.topology import wait_replayed, wait_until
+from replicator.postgres.topology import wait_until
 from replicator.store import checkpoints, codec, reader
 from replicator.store.digest import CHUNK_BYTES
 from replicator.store.durability import Durability
 from replicator.store.manifest import Blob
 from replicator.store.writer import MOST_DEPTH, Earlier, Writer, publish
 from tests.fixtures.pair import Pair, fresh_pair
+from tests.fixtures.store import CURSOR, Store
 
-_CURSOR = Cursor(Lsn(1), 0)
 _ORPHANS = (
     "select count(*) from hadrian.artifact as a where kind = 'checkpoint' "
     "and not exists (select from hadrian.checkpoint as c where c.artifact_id = a.id)"
 )
-
-
-class Store:
-    """A pair with the schema, a run `r`, and what tests do to them."""
-
-    def __init__(self, pair: Pair) -> None:
-        self.pair = pair
-        self._stack = contextlib.ExitStack()
-        migrate.install(pair.embedded.url("a"))
-        self.a, self.b = self.database("a"), self.database("b")
-        self._seed = random.Random(1)
-        with publish(self.a, "snapshot", "f", []) as (transaction, artifact_id):
-            feed = "insert into hadrian.feed (name, publication, slot, start_lsn, timeline, snapshot_id) "
-            feed += "values ('f', 'p', 's', '0/1', 1, %s)"
-            transaction.exec_driver_sql(feed, (artifact_id,))
-            transaction.exec_driver_sql("insert into hadrian.run (name, feed, recipe) values ('r', 'f', '{}')")
-        self.catch_up()
-
-    def database(self, node: NodeName) -> PostgresDatabase:
-        """Open one more handle on a node."""
-        made = PostgresDatabase(self.pair.embedded.url(node))
-        self._stack.callback(made.close)
-        return made
-
-    def catch_up(self) -> None:
-        """Wait until the standby has everything written so far, open transactions included."""
-        written = self.a.committed()
-        self.query("select pg_logical_emit_message(true, '', '')")  # its commit flushes the log at once
-        wait_replayed(self.b, written)
-
-    def content(self, size: int) -> bytes:
-        """Return bytes that no other test has stored."""
-        return self._seed.randbytes(size)
-
-    def put(self, *contents: bytes) -> list[Blob]:
-        """Store blobs named 0, 1, ..."""
-        writer = Writer(self.a)
-        blobs = [writer.put(str(number), content) for number, content in enumerate(contents)]
-        writer.flush()
-        return blobs
-
-    def artifact(self, name: str, *contents: bytes) -> int:
-        """Store an artifact of kind `test`."""
-        blobs = self.put(*contents)
-        with publish(self.a, "test", name, blobs) as (_, artifact_id):
-            pass
-        return artifact_id
-
-    def checkpoint(
-        self,
-        step: int,
-        cursor: Cursor = _CURSOR,
-        database: PostgresDatabase | None = None,
-        *,
-        blobs: Sequence[Blob] = (),
-        before_cursor: Callable[[Connection], None] = lambda _: None,
-        after_cursor: Callable[[Connection], None] = lambda _: None,
-    ) -> int:
-        """Store a checkpoint of run `r`; something may happen before and behind its cursor."""
-        node = database or self.a
-        with publish(node, checkpoints.KIND, f"r/{step}", blobs) as (transaction, artifact_id):
-            before_cursor(transaction)
-            checkpoints.record(node, transaction, "r", step, artifact_id, cursor)
-            after_cursor(transaction)
-        return artifact_id
-
-    def query(self, sql: str, *values: object, node: NodeName = "a") -> list[tuple[object, ...]]:
-        """Run a statement in a session of its own."""
-        with self.pair.server(node).autocommit() as connection:
-            result = connection.exec_driver_sql(sql, values or None)
-            return [tuple(row) for row in result] if result.returns_rows else []
-
-    def without_constraints(self, sql: str, *values: object) -> None:
-        """Do to the tables what the constraints forbid."""
-        with self.a.begin() as transaction:
-            transaction.exec_driver_sql("set local session_replication_role = replica")
-            transaction.exec_driver_sql(sql, values)
-
-    def close(self) -> None:
-        """Close every handle."""
-        self._stack.close()
 
 
 @pytest.fixture(scope="module")
@@ -469,7 +386,7 @@ def test_a_checkpoint_is_durable_once_the_standby_has_replayed_it(own_store: Sto
     durability = Durability([store.b])
     store.query("select pg_wal_replay_pause()", node="b")
     store.checkpoint(1)
-    durability.follow(1, _CURSOR, store.a.committed())
+    durability.follow(1, CURSOR, store.a.committed())
     with pytest.raises(NodeLost, match="checkpoint 1"):
         durability.wait(0.3)
     assert store.query("select count(*) from hadrian.checkpoint", node="b") == [(0,)]
@@ -489,7 +406,7 @@ def test_a_commit_that_the_new_primary_never_had_is_not_durable(own_store: Store
     wait_until(lambda: store.query(receivers, node="b") == [(0,)], "the standby to be cut off", timeout_s=30)
     store.checkpoint(1)
     commit_lsn = store.a.committed()
-    durability.follow(1, _CURSOR, commit_lsn)
+    durability.follow(1, CURSOR, commit_lsn)
     assert durability.poll() == []
     store.pair.embedded.promote("b")
     for write in ("create table later as select 1", "select pg_switch_wal()", "create table latest as select 1"):

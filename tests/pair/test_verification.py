@@ -22,7 +22,7 @@ from replicator.store.retention import Keep
 from replicator.store.verification import Hit, Verdict
 from replicator.store.writer import Earlier, Writer
 from tests.fixtures.pair import Pair
-from tests.pair.test_store import Store
+from tests.fixtures.store import Store
 
 _LAST = "8 * octet_length(body) - 1"
 _FLIP = f"update hadrian.chunk set body = set_bit(body, {_LAST}, 1 - get_bit(body, {_LAST})) where sha256 = %s"
