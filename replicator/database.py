@@ -39,6 +39,13 @@ class Database(Protocol):
         """Insert chunks in a transaction of its own; those that are there stay. Idempotent."""
         ...
 
+    def renew_chunks(self, digests: Collection[bytes]) -> None:
+        """Keep those of these chunks that are there for a grace from now, though nothing holds them (primary).
+
+        Call it before asking which are there: what is then found can be relied on by who publishes within the grace.
+        """
+        ...
+
     def chunk_depths(self, digests: Collection[bytes]) -> dict[bytes, int]:
         """Return those of the chunks that are there, and how many must be read before each."""
         ...

@@ -45,6 +45,10 @@ class Db2Database(Db2Server):
         """As `chunks.insert`."""
         chunks.insert(self, batch)
 
+    def renew_chunks(self, digests: Collection[bytes]) -> None:
+        """As `chunks.renew`."""
+        chunks.renew(self, digests)
+
     def chunk_depths(self, digests: Collection[bytes]) -> dict[bytes, int]:
         """As `chunks.depths`."""
         return chunks.depths(self, digests)

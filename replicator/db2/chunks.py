@@ -80,6 +80,14 @@ def _pieces(body: bytes) -> list[dict[str, Any]]:
     ]
 
 
+def renew(server: Db2Server, digests: Collection[bytes]) -> None:
+    """Begin the grace anew for those of these chunks that nothing holds."""
+    statement = sql.load("db2/store/renew_chunks").bindparams(bindparam("digests", expanding=True))
+    with server.begin() as connection:
+        for some in _some(digests):
+            connection.execute(statement, {"digests": some})
+
+
 def depths(server: Db2Server, digests: Collection[bytes]) -> dict[bytes, int]:
     """Return those of the chunks that are there, and how many must be read before each."""
     with server.connect() as connection:
@@ -106,9 +114,15 @@ def read(server: Db2Server, digests: Collection[bytes]) -> dict[bytes, Chunk]:
 def _asked(connection: Connection, name: str, digests: Collection[bytes]) -> Iterator[Row[Any]]:
     """Yield a statement's rows for these digests, some at a time."""
     statement = sql.load(f"db2/store/{name}").bindparams(bindparam("digests", expanding=True))
-    wanted = [bytes(digest) for digest in digests]
+    for some in _some(digests):
+        yield from connection.execute(statement, {"digests": some})
+
+
+def _some(digests: Collection[bytes]) -> Iterator[list[bytes]]:
+    # In their order, so that two that update them seldom wait for each other in a circle.
+    wanted = sorted(bytes(digest) for digest in digests)
     for start in range(0, len(wanted), _DIGESTS_A_QUERY):
-        yield from connection.execute(statement, {"digests": wanted[start : start + _DIGESTS_A_QUERY]})
+        yield wanted[start : start + _DIGESTS_A_QUERY]
 
 
 def insert_artifact(transaction: Connection, artifact: Mapping[str, Any], digests: Collection[bytes]) -> int:

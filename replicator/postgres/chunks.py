@@ -50,6 +50,12 @@ def _copy(server: Server, chunks: Sequence[Chunk]) -> None:
             copy.write_row((one.sha256, one.plain_bytes, one.body, int(one.coding), one.base, one.depth))
 
 
+def renew(server: Server, digests: Collection[bytes]) -> None:
+    """Begin the grace anew for those of these chunks that nothing holds."""
+    with server.begin() as transaction:
+        transaction.execute(sql.load("postgres/store/renew_chunks"), {"digests": list(digests)})
+
+
 def depths(server: Server, digests: Collection[bytes]) -> dict[bytes, int]:
     """Return those of the chunks that are there, and how many must be read before each."""
     with server.connect() as connection:

@@ -128,7 +128,9 @@ class Writer:
         if not pending:
             return
         bases = {one.base for one in pending.values() if one.base is not None}
-        depths = self._database.chunk_depths(pending.keys() | bases)
+        wanted = pending.keys() | bases
+        self._database.renew_chunks(wanted)
+        depths = self._database.chunk_depths(wanted)
         batch: list[Chunk] = []
         for digest in pending.keys() - depths.keys():
             batch.append(_encoded(digest, pending[digest], depths))
