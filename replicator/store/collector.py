@@ -2,7 +2,7 @@
 
 A chunk is stored minutes before the artifact that holds it is there, and a reader reads it minutes after that was
 removed. So a chunk that nothing holds is kept for a grace, counted from `created_at`: when it was stored, or let go by
-an artifact (a trigger sees to that), or found there by a writer who is going to hold it (`renew`).
+an artifact (a trigger sees to that), or found there by a writer who is going to hold it (`Database.renew_chunks`).
 
 What is never deleted, whatever the grace, is what something holds: an artifact or a difference by a foreign key, a
 snapshot that is being taken by its parts' manifests. Chunks are locked first, leaving out those that somebody is about
@@ -13,7 +13,7 @@ Source: PostgreSQL 18 documentation, 13.3.2 "Row-Level Locks", SELECT "The Locki
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from replicator.database import Database
@@ -49,15 +49,6 @@ class Loose:
 
     over: Collected
     fresh: Collected
-
-
-def renew(primary: Database, digests: Sequence[bytes]) -> None:
-    """Begin the grace anew for those of these chunks that nothing holds: call it before asking which are missing.
-
-    What is then found there stays for a grace, so a writer who publishes within it can rely on it.
-    """
-    with primary.begin() as transaction:
-        transaction.execute(primary.statement("store/renew_chunks"), {"digests": list(digests)})
 
 
 def loose(database: Database, grace_s: float = GRACE_S) -> Loose:

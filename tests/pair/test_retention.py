@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import pytest
 from sqlalchemy import Connection
@@ -30,6 +31,7 @@ from tests.fixtures.store import CURSOR, Store
 
 _TIMEOUT_S = 60
 _DAY_S = 24 * 3600.0
+_Result = TypeVar("_Result")
 _WAITING = "select count(*) from pg_locks where not granted"
 
 
@@ -159,9 +161,9 @@ def test_a_tag_names_one_checkpoint_of_a_run_and_can_be_moved_and_taken_away(sto
 # --- at the same time ------------------------------------------------------------------------------------------
 
 
-def _waits(store: Store, pool: ThreadPoolExecutor, call: object, *arguments: object) -> Future[object]:
+def _waits(store: Store, pool: ThreadPoolExecutor, call: Callable[[], _Result]) -> Future[_Result]:
     """Begin a call that must wait for a lock, and wait until it does."""
-    future = pool.submit(call, *arguments)  # type: ignore[arg-type]
+    future = pool.submit(call)
     _wait_for_lock(store)
     return future
 
@@ -222,7 +224,6 @@ def test_runs_that_share_chunks_save_prune_and_collect_at_once_and_lose_nothing(
         database, run = store.database("a"), f"s{number}"
         begin.wait()
         for step in range(1, 9):
-            collector.renew(database, [hashlib.sha256(content).digest() for content in contents])
             mine = contents[number:] + contents[:number]
             blobs = [_put(database, str(index), content) for index, content in enumerate(mine)]
             with publish(database, "checkpoint", f"{run}/{step}", blobs) as (transaction, artifact_id):
@@ -286,7 +287,7 @@ def test_the_grace_begins_when_a_chunk_is_stored_let_go_or_wanted_again(store: S
     store.query("update hadrian.chunk set created_at = now() where sha256 = %s", fresh.chunks[0])
     store.query("delete from hadrian.checkpoint")
     store.query("delete from hadrian.artifact where kind = 'checkpoint'")
-    collector.renew(store.a, [*wanted.chunks, *fresh.chunks])
+    store.a.renew_chunks([*wanted.chunks, *fresh.chunks])
     loose = collector.loose(store.a, _DAY_S)
     assert (loose.over.chunks, loose.fresh.chunks) == (1, 3)
     assert collector.collect(store.a, _DAY_S).chunks == 1
@@ -331,11 +332,11 @@ def test_a_writer_that_wants_a_chunk_being_collected_finds_it_gone(store: Store)
             seen = {"grace_s": _DAY_S, "behind": b"", "limit": 10}
             locked = collecting.execute(store.a.statement("store/lock_loose_chunks"), seen).scalars().all()
             assert [bytes(one) for one in locked] == list(old.chunks)
-            renewed = _waits(store, pool, lambda: collector.renew(store.a, old.chunks))
+            stored = _waits(store, pool, lambda: store.put(content))
             collecting.execute(store.a.statement("store/delete_loose_chunks"), {"digests": locked})
-        renewed.result(timeout=_TIMEOUT_S)
-    assert store.a.chunk_depths(old.chunks) == {}
-    artifact_id = store.checkpoint(1, blobs=store.put(content))
+        blobs = stored.result(timeout=_TIMEOUT_S)
+    assert blobs == [old]
+    artifact_id = store.checkpoint(1, blobs=blobs)
     assert reader.read(store.a, reader.manifest(store.a, artifact_id).blobs[0]) == content
 
 
