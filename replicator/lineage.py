@@ -234,7 +234,8 @@ def _of_run(node: PostgresDatabase, told: Any, key: bytes) -> RunLineage:
     kept = sorted(checkpoint.step for checkpoint in checkpoints.found(node, told.run))
     seen_by = tuple(step for step in kept if first is not None and step >= first)
     behind = [step for step in kept if step not in seen_by]
-    unsure = tuple(step for step in behind if told.untold and step >= told.first_untold)
+    # What a run without a feed was trained on, nobody here knows.
+    unsure = tuple(step for step in behind if told.feed is None or (told.untold and step >= told.first_untold))
     clean = [step for step in behind if step not in unsure]
     return RunLineage(
         told.run, first, sum(times.values()), seen_by, unsure, max(clean, default=None), told.untold,

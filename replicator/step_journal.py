@@ -57,8 +57,8 @@ def _show(value: object) -> str:
     return value.hex() if isinstance(value, float) else str(value)
 
 
-def open_run(database: Database, run: str, feed: str, recipe: str) -> None:
-    """Make the run exist, or find it as it was begun.
+def open_run(database: Database, run: str, feed: str | None, recipe: str) -> None:
+    """Make the run exist, or find it as it was begun; without a feed if its checkpoints are saved from files.
 
     Raises:
         BadInput: it was begun with another feed or recipe.

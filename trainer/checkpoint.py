@@ -87,7 +87,7 @@ def save(tensors: Mapping[str, torch.Tensor], target: Target, earlier: dict[str,
     Raises:
         HadrianError: on every rank alike; the checkpoint does not exist (or its commit is in doubt).
     """
-    writer = _StoreWriter(target, earlier)
+    writer = StoreWriter(target, earlier)
     _unwrapped(lambda: dcp.save(dict(tensors), storage_writer=writer))
     return writer.written
 
@@ -98,13 +98,24 @@ def load(tensors: Mapping[str, torch.Tensor], database: Database, artifact_id: i
     Raises:
         HadrianError: on every rank alike; the tensors' content is then undefined.
     """
-    reads = _StoreReader(database, artifact_id, tensors)
+    reads = StoreReader(database, artifact_id, tensors)
     _unwrapped(lambda: dcp.load(dict(tensors), storage_reader=reads))
+
+
+def put_whole(writer: Writer, name: str, tensor: torch.Tensor) -> Blob:
+    """Store a tensor that is in one piece, as one of a checkpoint's blobs. Raises: HadrianError: of another dtype."""
+    _check_dtype(name, tensor)
+    attributes = {
+        "fqn": name, "dtype": str(tensor.dtype).removeprefix("torch."), "shape": list(tensor.shape),
+        "offset": [0] * tensor.ndim, "size": list(tensor.shape),
+    }  # fmt: skip
+    offset = ",".join(["0"] * tensor.ndim)
+    return writer.put(f"{name}@{offset}", _bytes(tensor), attributes, width=tensor.element_size())
 
 
 def stored(database: Database, artifact_id: int) -> dict[str, TensorStorageMetadata]:
     """Return what tensors a checkpoint has: dtype and shape of each. Raises: ArtifactMissing, StoreCorrupt."""
-    found = _StoreReader(database, artifact_id, {}).metadata().state_dict_metadata
+    found = StoreReader(database, artifact_id).metadata().state_dict_metadata
     return {name: one for name, one in found.items() if isinstance(one, TensorStorageMetadata)}
 
 
@@ -128,14 +139,18 @@ def _unwrapped(call: Any) -> None:
         raise
 
 
-class _StoreWriter(StorageWriter):
-    """DCP's calls, and on which rank.
+class StoreWriter(StorageWriter):
+    """Where `dcp.save` and `dcp.async_save` put a checkpoint: one of these for each.
+
+        dcp.save(state, storage_writer=StoreWriter(Target(database, "run", step, cursor)))
+
+    The run must be there (`step_journal.open_run`). DCP's calls, and on which rank:
 
     1) reset, set_up, prepare_local_plan (all) 2) prepare_global_plan (coordinator) 3) write_data (all)
     4) finish (coordinator).
     """
 
-    def __init__(self, target: Target, earlier: dict[str, Earlier] | None) -> None:
+    def __init__(self, target: Target, earlier: dict[str, Earlier] | None = None) -> None:
         super().__init__()
         self._target = target
         self._earlier = earlier
@@ -176,11 +191,8 @@ class _StoreWriter(StorageWriter):
             )
         tensor = planner.resolve_data(item)
         assert isinstance(tensor, torch.Tensor)  # noqa: S101 - DCP resolves what is not BYTE_IO to a tensor
-        if tensor.dtype not in _DTYPES.values():
-            raise HadrianError(
-                f"{item.index.fqn} is of {tensor.dtype}, which could not be read back", hint=f"use {', '.join(_DTYPES)}"
-            )
-        data = memoryview(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        _check_dtype(item.index.fqn, tensor)
+        data = _bytes(tensor)
         name = _blob_name(item.index)
         earlier = (self._earlier or {}).get(name)
         blob = writer.put(name, data, width=tensor.element_size(), earlier=earlier)
@@ -204,6 +216,17 @@ class _StoreWriter(StorageWriter):
         return False
 
 
+def _check_dtype(name: str, tensor: torch.Tensor) -> None:
+    if tensor.dtype not in _DTYPES.values():
+        raise HadrianError(
+            f"{name} is of {tensor.dtype}, which could not be read back", hint=f"use {', '.join(_DTYPES)}"
+        )
+
+
+def _bytes(tensor: torch.Tensor) -> memoryview:
+    return memoryview(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+
+
 def _blob_name(index: MetadataIndex) -> str:
     return f"{index.fqn}@{','.join(map(str, index.offset or ()))}"
 
@@ -223,17 +246,26 @@ def _described(result: WriteResult, metadata: Metadata) -> Blob:
     return dataclasses.replace(result.storage_data, attributes=attributes)
 
 
-class _StoreReader(StorageReader):
-    """DCP's calls, and on which rank.
+class StoreReader(StorageReader):
+    """Where `dcp.load` finds a checkpoint, whatever mesh it was saved from.
+
+        dcp.load(state, storage_reader=StoreReader(database, checkpoints.newest(database, "run").artifact_id))
+
+    Args:
+        database: any node that has it.
+        artifact_id: the checkpoint's.
+        tensors: what is to be loaded: DCP would convert another dtype without a word, so it is compared beforehand.
+
+    DCP's calls, and on which rank:
 
     1) reset, read_metadata, set_up, prepare_local_plan (all) 2) prepare_global_plan (coordinator) 3) read_data (all).
     """
 
-    def __init__(self, database: Database, artifact_id: int, tensors: Mapping[str, torch.Tensor]) -> None:
+    def __init__(self, database: Database, artifact_id: int, tensors: Mapping[str, torch.Tensor] | None = None) -> None:
         super().__init__()
         self._database = database
         self._artifact_id = artifact_id
-        self._tensors = tensors
+        self._tensors = tensors or {}
         self._blobs: dict[tuple[str, tuple[int, ...]], Blob] = {}
         self._error: HadrianError | None = None
 

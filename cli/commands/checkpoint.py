@@ -8,6 +8,7 @@ from cli import render
 from cli.commands.checkpoint_prune import prune
 from cli.commands.checkpoint_pull import pull
 from cli.commands.checkpoint_rm import rm
+from cli.commands.checkpoint_save import save
 from cli.commands.checkpoint_show import show
 from cli.commands.checkpoint_tag import tag
 from cli.commands.checkpoint_verify import verify
@@ -41,5 +42,5 @@ def list_checkpoints(run: str | None, primary: str, output: Output) -> None:
         render.table("", columns, ([getattr(one, column) for column in columns] for one in found))
 
 
-for _command in (show, verify, pull, tag, rm, prune):
+for _command in (save, show, verify, pull, tag, rm, prune):
     command.add_command(_command)

@@ -117,6 +117,17 @@ def test_steps_that_do_not_tell_make_the_checkpoints_behind_them_unsure(journal:
     assert not other.clear
 
 
+def test_checkpoints_that_were_saved_from_files_may_have_seen_any_row(journal: Journal) -> None:
+    """What they were trained on, nobody knows."""
+    journal.table("anything")
+    step_journal.open_run(journal.node, "from_files", None, "{}")
+    journal.keep("from_files", 4)
+    found = of_row(journal.node, "public.anything/1", "from_files")
+    assert (_only(found).unsure, _only(found).go_back_to, found.clear) == ((4,), None, False)
+    journal.run("delete from hadrian.checkpoint where run = 'from_files'")
+    journal.run("delete from hadrian.run where name = 'from_files'")
+
+
 def test_runs_of_other_tables_are_not_asked_and_are_named(journal: Journal) -> None:
     """Key 5 of one table is not key 5 of another; the run's name narrows the question further."""
     journal.table("mine")

@@ -9,12 +9,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributed.checkpoint import DefaultLoadPlanner
@@ -154,6 +156,24 @@ def test_a_checkpoint_that_cannot_have_its_cursor_does_not_exist(database: Postg
         _save(database, {"w": torch.zeros(2)}, run="absent")
     assert shared_pair.run("select count(*) from hadrian.artifact where name ~ '^absent/'") == [(0,)]
     assert _orphans(shared_pair) == (0, 0)
+
+
+@pytest.mark.usefixtures("group")
+def test_any_program_saves_and_loads_with_torchs_own_calls(database: PostgresDatabase) -> None:
+    """At once or while it goes on, from what the state was then, into another layout."""
+    state = {"w": torch.arange(6.0).reshape(2, 3), "n": torch.tensor(3)}
+    step = next(_STEPS)
+    saving = dcp.async_save(
+        dict(state), storage_writer=checkpoint.StoreWriter(checkpoint.Target(database, "r", step, sharded.CURSOR))
+    )
+    before = {name: tensor.clone() for name, tensor in state.items()}
+    state["w"].zero_()
+    assert isinstance(saving, Future)
+    saving.result(timeout=_TIMEOUT_S)
+    (found,) = [one for one in checkpoints.found(database, "r") if one.step == step]
+    loaded = {"w": torch.zeros(2, 3), "n": torch.tensor(0)}
+    dcp.load(loaded, storage_reader=checkpoint.StoreReader(database, found.artifact_id))
+    assert all(torch.equal(loaded[name], before[name]) for name in before)
 
 
 @pytest.mark.usefixtures("group")

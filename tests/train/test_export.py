@@ -15,15 +15,15 @@ import torch.distributed.checkpoint as dcp
 import transformers
 
 from cli.main import main
-from replicator import migrate
-from replicator.errors import BadInput, DiskFull
+from replicator import migrate, step_journal
+from replicator.errors import ArtifactMissing, BadInput, DiskFull
 from replicator.position import Cursor, Lsn
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.store import checkpoints
 from replicator.store.checkpoints import Checkpoint
 from replicator.store.writer import Writer, publish
 from tests.fixtures.pair import Pair
-from trainer import checkpoint, export
+from trainer import checkpoint, export, intake
 
 _CURSOR = Cursor(Lsn(7), 0)
 
@@ -154,3 +154,47 @@ def test_a_folder_with_something_else_in_it_is_refused(database: PostgresDatabas
     with pytest.raises(BadInput, match=r"is not empty|holds another checkpoint"):
         export.pull(database, _newest(database), tmp_path, "safetensors")
     assert [path.name for path in tmp_path.iterdir()] == [left]
+
+
+# and back
+
+
+def test_what_was_pulled_can_be_saved_and_is_the_same(
+    database: PostgresDatabase, shared_pair: Pair, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model's folder becomes a checkpoint of a run of its own, durable once the standby has it."""
+    export.pull(database, _newest(database), tmp_path / "out", "hf", str(tiny_model))
+    primary, standby = (shared_pair.embedded.url(node) for node in ("a", "b"))
+    command = ["checkpoint", "save", "teacher", str(tmp_path / "out"), "--primary", primary, "--format", "json"]
+    assert main([*command, "--node", standby, "--wait", "60"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["step"], [node["durable"] for node in told["nodes"]]) == (0, [True])
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out)["step"] == 1
+    (second, first) = checkpoints.found(database, "teacher")
+    assert (first.chunks, second.cursor > first.cursor) == (second.chunks, True)
+    weights = {name: one for name, one in _state(tiny_model).items() if name.startswith("model.")}
+    assert _same(_read(export.pull(database, second, tmp_path / "again", "safetensors")), weights)
+
+
+def test_what_cannot_be_saved_is_refused(database: PostgresDatabase, tmp_path: Path) -> None:
+    """Pickles, nothing, a file that is none, a tensor in two files, a run with a feed, a name that is none."""
+    with pytest.raises(BadInput, match=r"no \.safetensors files"):
+        intake.save(database, "odd", tmp_path)
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(BadInput, match="may hold a pickle"):
+        intake.save(database, "odd", tmp_path)
+    (tmp_path / "a.safetensors").write_bytes(b"junk")
+    with pytest.raises(BadInput, match="cannot be read"):
+        intake.save(database, "odd", tmp_path)
+    for name in ("a", "b"):
+        safetensors.torch.save_file({"w": torch.ones(2)}, tmp_path / f"{name}.safetensors")
+    with pytest.raises(BadInput, match="two files have tensor w"):
+        intake.save(database, "odd", tmp_path)
+    (tmp_path / "b.safetensors").unlink()
+    with pytest.raises(BadInput, match="another recipe"):
+        intake.save(database, "r", tmp_path)
+    with pytest.raises(BadInput, match="no run's name"):
+        intake.save(database, "odd/3", tmp_path)
+    with pytest.raises(ArtifactMissing, match="has no run odd"):
+        step_journal.recipe(database, "odd")

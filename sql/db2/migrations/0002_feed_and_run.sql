@@ -14,7 +14,7 @@ create table hadrian.feed (
 
 create table hadrian.run (
   name       varchar(200) not null primary key check (name <> ''),
-  feed       varchar(200) not null references hadrian.feed,
+  feed       varchar(200) references hadrian.feed,  -- none if its checkpoints are saved from files
   recipe     varchar(16000) not null,
   started_at timestamp    not null default current timestamp
 ) in hadrian_32k;

@@ -13,7 +13,7 @@ create table hadrian.feed (
 
 create table hadrian.run (
   name       text        primary key check (name <> ''),
-  feed       text        not null references hadrian.feed,
+  feed       text        references hadrian.feed,  -- none if its checkpoints are saved from files
   recipe     text        not null,
   started_at timestamptz not null default clock_timestamp()
 );

@@ -1,6 +1,6 @@
 -- Every run, and which of its steps do not tell their rows.
 -- Parameters: run text, or NULL for every run.
--- Columns: run text; feed text; untold bigint, how many steps have no digests; first_untold integer;
+-- Columns: run text; feed text, NULL if its checkpoints were saved from files; untold bigint, how many steps have no digests; first_untold integer;
 --   last_untold integer.
 -- Since: PostgreSQL 10. Privilege: select on hadrian.run, hadrian.step.
 select
