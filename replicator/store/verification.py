@@ -186,7 +186,8 @@ class _Reading:
             self._read_group([piece])
         except StoreCorrupt as error:
             said = str(error).removeprefix(f"{self._database.where}: ").removesuffix(f", needed for {_GROUP}")
-            self.reasons[piece] = said.removeprefix(f"chunk {piece[0].hex()}").lstrip(": ").removeprefix(f"of {_GROUP} ")
+            said = said.removeprefix(f"chunk {piece[0].hex()}").lstrip(": ")
+            self.reasons[piece] = said.removeprefix(f"of {_GROUP} ")
 
     def _held(self, checkpoint: Checkpoint, manifest: Manifest) -> Iterator[Hit]:
         with self._database.connect() as connection:
