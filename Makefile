@@ -33,6 +33,7 @@ bench: $(VENV)/.bench $(VENV)/.peers
 	$(VENV)/bin/python benchmarks/lint.py
 	$(VENV)/bin/python benchmarks/decoding.py
 	$(VENV)/bin/python benchmarks/feed.py
+	$(VENV)/bin/python benchmarks/store.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -23,6 +23,7 @@ from sqlalchemy import Connection
 
 from replicator.chunk import Chunk, Coding
 from replicator.database import Database
+from replicator.errors import HadrianError
 from replicator.store import codec
 from replicator.store.digest import CHUNK_BYTES, split
 from replicator.store.manifest import Blob, Manifest
@@ -67,6 +68,15 @@ class _Pending:
     base_plain: memoryview | None
 
 
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """Chunks that are being sent."""
+
+    sent: Future[None]
+    pending: Mapping[bytes, _Pending]
+    stored_bytes: int
+
+
 class Writer:
     """Stores blobs on a primary. One for each process that writes; together they make one artifact.
 
@@ -80,7 +90,7 @@ class Writer:
         self._pending_bytes = 0
         self._known: set[bytes] = set()
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="chunks")
-        self._under_way: collections.deque[Future[None]] = collections.deque()
+        self._under_way: collections.deque[_UnderWay] = collections.deque()
         self.written = Written()
 
     def put(
@@ -108,7 +118,7 @@ class Writer:
         digests = []
         for index, (digest, piece) in enumerate(split(view)):
             digests.append(digest)
-            if digest not in self._known and digest not in self._pending:
+            if digest not in self._known and digest not in self._pending and not self._is_under_way(digest):
                 self._pending[digest] = _Pending(piece, width, *_base_of(earlier, index, len(view)))
                 self._pending_bytes += len(piece)
         self.written.chunks += len(digests)
@@ -117,37 +127,57 @@ class Writer:
             self._send_pending()
         return Blob(name, len(view), tuple(digests), attributes or {})
 
+    def _is_under_way(self, digest: bytes) -> bool:
+        return any(digest in one.pending for one in self._under_way)
+
     def flush(self) -> None:
-        """Send what is pending, and wait until it is there. Raises: as `put`."""
+        """Send what is pending, and wait until it is there. Raises: as `put`; what did not arrive is pending again."""
         self._send_pending()
         while self._under_way:
-            self._under_way.popleft().result()
+            self._await_oldest()
 
     def _send_pending(self) -> None:
-        pending, self._pending, self._pending_bytes = self._pending, {}, 0
-        if not pending:
+        if not self._pending:
             return
-        bases = {one.base for one in pending.values() if one.base is not None}
-        wanted = pending.keys() | bases
+        bases = {one.base for one in self._pending.values() if one.base is not None}
+        wanted = self._pending.keys() | bases
         self._database.renew_chunks(wanted)
         depths = self._database.chunk_depths(wanted)
+        for digest in self._pending.keys() & depths.keys():
+            self._known.add(digest)
+            del self._pending[digest]
         batch: list[Chunk] = []
-        for digest in pending.keys() - depths.keys():
-            batch.append(_encoded(digest, pending[digest], depths))
+        for digest, one in list(self._pending.items()):
+            batch.append(_encoded(digest, one, depths))
             if sum(chunk.plain_bytes for chunk in batch) >= _BATCH_BYTES:
                 self._send(batch)
                 batch = []
         self._send(batch)
-        self._known.update(pending)
+        self._pending_bytes = 0
 
     def _send(self, batch: list[Chunk]) -> None:
         if not batch:
             return
         while len(self._under_way) >= _BATCHES_UNDER_WAY:
-            self._under_way.popleft().result()
-        self._under_way.append(self._sender.submit(self._database.insert_chunks, batch))
-        self.written.new_chunks += len(batch)
-        self.written.stored_bytes += sum(len(chunk.body) for chunk in batch)
+            self._await_oldest()
+        pending = {chunk.sha256: self._pending.pop(chunk.sha256) for chunk in batch}
+        stored_bytes = sum(len(chunk.body) for chunk in batch)
+        sent = self._sender.submit(self._database.insert_chunks, batch)
+        self._under_way.append(_UnderWay(sent, pending, stored_bytes))
+
+    def _await_oldest(self) -> None:
+        one = self._under_way.popleft()
+        try:
+            one.sent.result()
+        except BaseException:
+            self._pending |= one.pending
+            while self._under_way:  # nothing is still being done when the error is told
+                with contextlib.suppress(HadrianError):
+                    self._await_oldest()
+            raise
+        self._known.update(one.pending)
+        self.written.new_chunks += len(one.pending)
+        self.written.stored_bytes += one.stored_bytes
 
 
 def _base_of(earlier: Earlier | None, index: int, size: int) -> tuple[bytes, memoryview] | tuple[None, None]:

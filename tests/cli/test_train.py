@@ -72,8 +72,9 @@ def test_a_feed_that_is_not_there_is_named_with_the_command_that_makes_it(field:
 
 def test_a_role_without_replication_is_told_what_it_lacks(field: Ground, tmp_path: Path) -> None:
     """On the standby as well, where libpq says only that the connection was refused."""
-    field.pair.run("drop role if exists plain")
     field.pair.run("create role plain login")
+    field.pair.run("grant usage on schema hadrian to plain")
+    field.pair.run("grant select on all tables in schema hadrian to plain")
     urls = [url.replace("postgres@", "plain@") for url in field.urls]
     said = complaint(hadrian("train", _recipe(field, tmp_path), HADRIAN_NODES=" ".join(urls)))
     assert "role plain lacks REPLICATION; run: alter role plain replication" in said

@@ -76,14 +76,19 @@ def _count(database: PostgresDatabase, table: str) -> int:
 def test_a_full_disk_is_one_error_and_the_same_call_succeeds_once_there_is_room(
     small_disk: Path, primary: PostgresDatabase
 ) -> None:
-    """`put` and `flush` raise DiskFull in one line, no batch is stored in part, and the writer can go on."""
+    """`put` or `flush` raises DiskFull in one line, no batch is stored in part, and the writer can go on."""
     content = random.Random(3).randbytes(_CONTENT_BYTES)
     early = Writer(primary)
     early.put("early", b"early")
     early.flush()
     filler = _fill(small_disk, 4 << 20)
     writer = Writer(primary)
-    for call in (lambda: writer.put("late", content), writer.flush):
+
+    def put() -> None:
+        writer.put("late", content)
+        writer.flush()
+
+    for call in (put, writer.flush):
         with pytest.raises(DiskFull) as caught:
             call()
         assert "\n" not in str(caught.value)

@@ -228,7 +228,7 @@ def test_a_checkpoint_that_is_removed_while_it_is_loaded_is_not_corrupt(database
     wanted = {"w": torch.zeros(50)}
     with publish(database, "checkpoint", "passing", [_blob_of(database, torch.arange(50.0))]) as (_, artifact_id):
         pass
-    stored = checkpoint._StoreReader(database, artifact_id, wanted)
+    stored = checkpoint.StoreReader(database, artifact_id, wanted)
     planner = DefaultLoadPlanner()
     planner.set_up_planner(dict(wanted), stored.read_metadata(), is_coordinator=True)
     plan = planner.create_local_plan()
