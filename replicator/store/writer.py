@@ -11,7 +11,6 @@ new one's sake, nor much read for little.
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,14 +22,12 @@ from sqlalchemy import Connection
 
 from replicator.chunk import Chunk, Coding
 from replicator.database import Database
-from replicator.errors import HadrianError
 from replicator.store import codec
 from replicator.store.digest import CHUNK_BYTES, split
 from replicator.store.manifest import Blob, Manifest
 
 MOST_DEPTH = 4
 _BATCH_BYTES = 8 << 20
-_BATCHES_UNDER_WAY = 2
 
 
 @dataclass(slots=True)
@@ -90,7 +87,7 @@ class Writer:
         self._pending_bytes = 0
         self._known: set[bytes] = set()
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="chunks")
-        self._under_way: collections.deque[_UnderWay] = collections.deque()
+        self._under_way: _UnderWay | None = None
         self.written = Written()
 
     def put(
@@ -128,13 +125,13 @@ class Writer:
         return Blob(name, len(view), tuple(digests), attributes or {})
 
     def _is_under_way(self, digest: bytes) -> bool:
-        return any(digest in one.pending for one in self._under_way)
+        return self._under_way is not None and digest in self._under_way.pending
 
     def flush(self) -> None:
         """Send what is pending, and wait until it is there. Raises: as `put`; what did not arrive is pending again."""
         self._send_pending()
-        while self._under_way:
-            self._await_oldest()
+        if self._under_way is not None:
+            self._await_sent()
 
     def _send_pending(self) -> None:
         if not self._pending:
@@ -158,22 +155,20 @@ class Writer:
     def _send(self, batch: list[Chunk]) -> None:
         if not batch:
             return
-        while len(self._under_way) >= _BATCHES_UNDER_WAY:
-            self._await_oldest()
+        if self._under_way is not None:
+            self._await_sent()
         pending = {chunk.sha256: self._pending.pop(chunk.sha256) for chunk in batch}
         stored_bytes = sum(len(chunk.body) for chunk in batch)
         sent = self._sender.submit(self._database.insert_chunks, batch)
-        self._under_way.append(_UnderWay(sent, pending, stored_bytes))
+        self._under_way = _UnderWay(sent, pending, stored_bytes)
 
-    def _await_oldest(self) -> None:
-        one = self._under_way.popleft()
+    def _await_sent(self) -> None:
+        one, self._under_way = self._under_way, None
+        assert one is not None  # noqa: S101 - the caller's
         try:
             one.sent.result()
         except BaseException:
             self._pending |= one.pending
-            while self._under_way:  # nothing is still being done when the error is told
-                with contextlib.suppress(HadrianError):
-                    self._await_oldest()
             raise
         self._known.update(one.pending)
         self.written.new_chunks += len(one.pending)
