@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from replicator.errors import BadInput, HadrianError, NodeLost, NodeUnreachable
@@ -126,15 +126,18 @@ def of_nodes(nodes: Sequence[PostgresDatabase], name: str | None = None, limit_b
     feeds: dict[str, Definition] = {}
     unfinished: dict[str, Concern] = {}
     answering: list[PostgresDatabase] = []
+    knows: dict[PostgresDatabase, Collection[str]] = {}
     silent: list[HadrianError] = []
     for node in nodes:
         try:
-            feeds |= {one.name: one for one in definitions.every(node) if name in (None, one.name)}
+            known = {one.name: one for one in definitions.every(node) if name in (None, one.name)}
+            feeds |= known
             unfinished |= {feed: concern for feed, concern in _unfinished(node) if name in (None, feed)}
         except (NodeUnreachable, NodeLost) as error:
             silent.append(error)
         else:
             answering.append(node)
+            knows[node] = known.keys()
     if not answering:
         raise silent[0]
     if name is not None and not feeds and not unfinished:
@@ -150,7 +153,7 @@ def of_nodes(nodes: Sequence[PostgresDatabase], name: str | None = None, limit_b
         on_nodes = [
             FeedJournal(feed.name, PostgresJournal(node, feed.name).state(), limit_bytes)
             for node in answering
-            if feed.is_journal and definitions.find(node, feed.name)
+            if feed.is_journal and feed.name in knows[node]
         ]
         states = [slot_state.look(node, feed.slot) for node in answering] if not feed.is_journal else []
         ends = {state.node: state.log_end for state in states}

@@ -8,8 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from replicator.postgres.adapter import PostgresDatabase
 from replicator.store import reader
 from replicator.store.writer import Writer, publish
 from tests.fixtures.pair import Pair, fresh_pair
+from tests.fixtures.small_disk import mounted
 
 _DISK_BYTES = 32 << 20
 _CONTENT_BYTES = 20 << 20
@@ -29,18 +28,8 @@ _CONTENT_BYTES = 20 << 20
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
     """Mount a file system of 32 MiB."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
-    with tempfile.TemporaryDirectory(prefix="hadrian-test-") as folder:
-        Path(folder).chmod(0o711)
-        argv = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "hadrian-test", folder]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"mount is not permitted here: {done.stderr.strip()}")
-        try:
-            yield Path(folder)
-        finally:
-            subprocess.run(["umount", folder], check=True)  # noqa: S607 - wherever the machine keeps it
+    with mounted(_DISK_BYTES) as disk:
+        yield disk
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ import contextlib
 import os
 import random
 import shutil
-import subprocess
-import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +23,7 @@ from replicator.store.library_files import State
 from replicator.store.manifest import Blob
 from replicator.store.writer import Writer, publish
 from tests.fixtures.pair import Pair
+from tests.fixtures.small_disk import mounted
 
 _SHA256_OF_NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -349,17 +348,8 @@ def test_an_install_that_fails_leaves_the_directory_as_it_was(
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
     """Mount a file system of 1 MiB."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
-    with tempfile.TemporaryDirectory(prefix="hadrian-test-") as folder:
-        argv = ["mount", "-t", "tmpfs", "-o", "size=1m", "hadrian-test", folder]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"mount is not permitted here: {done.stderr.strip()}")
-        try:
-            yield Path(folder)
-        finally:
-            subprocess.run(["umount", folder], check=True)  # noqa: S607 - wherever the machine keeps it
+    with mounted(1 << 20) as disk:
+        yield disk
 
 
 def test_a_full_disk_is_one_error_and_leaves_nothing(shelf: Shelf, source: Path, small_disk: Path) -> None:
