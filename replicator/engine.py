@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from replicator.comparison import Compared, Progress, Request, Suspect
 from replicator.effect import Trial
 from replicator.rule import Finding, Mode, Unseen
 from replicator.statement import Reading
@@ -52,6 +53,36 @@ class Auditable(Protocol):
 
         Raises:
             NodeLost: a node went away in between.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close every session."""
+
+
+class Comparable(Protocol):
+    """A primary and its standby, or a publisher and its subscriber, as `verify` sees them.
+
+    `verify` calls `check` first, `compare` once, and `close` always. Nothing is written on either node and no lock is
+    waited for.
+    """
+
+    mode: Mode
+
+    def check(self) -> None:
+        """Look at both nodes.
+
+        Raises:
+            BadInput: one has not the role it was given for, or the two do not belong together.
+            NodeUnreachable: one of them does not answer.
+        """
+        ...
+
+    def compare(self, request: Request) -> Iterator[Compared | Suspect | Unseen | Progress]:
+        """Yield what was compared, what did not look the same, and what could not be looked at, as it is found.
+
+        Raises:
+            NodeUnreachable, NodeLost: a node went away and did not come back in time.
         """
         ...
 
