@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from replicator.database import Database
 from replicator.engine import Auditable, ScriptReader, Stage
 from replicator.errors import BadInput, NotConfigured
-from replicator.journal import CreatableJournal
 from replicator.rule import Mode, Rule
+
+if TYPE_CHECKING:  # a linter needs neither SQLAlchemy nor Arrow, which take longer than a thousand statements
+    from replicator.database import Database
+    from replicator.journal import CreatableJournal
 
 _ENGINES = {"postgresql": "postgres", "db2": "db2", "ibm_db_sa": "db2"}
 _DB2_TIMEOUT_S = 300

@@ -100,6 +100,17 @@ def test_help_imports_nothing_heavy() -> None:
     assert set(HEAVY) & set(done.stderr.split()) == set()
 
 
+def test_lint_imports_no_driver_and_no_arrays(tmp_path: Path) -> None:
+    """A linter loads its grammar, and nothing that speaks to a database or holds rows."""
+    file = tmp_path / "one.sql"
+    file.write_text("select 1;")
+    script = (
+        f"import sys; from cli.main import main; main(['lint', {str(file)!r}]); print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env=environment(), text=True, capture_output=True, check=True)
+    assert {"pyarrow", "numpy", *HEAVY} & set(done.stderr.split()) == set()
+
+
 def test_help_answers_at_once() -> None:
     """The best of five starts takes less than 0.3 s."""
     took = []
