@@ -13,12 +13,14 @@ import contextlib
 import dataclasses
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.default_planner import create_default_local_save_plan
 from torch.distributed.checkpoint.metadata import (
     ChunkStorageMetadata,
     Metadata,
@@ -37,6 +39,7 @@ from torch.distributed.checkpoint.planner import (
     WriteItemType,
 )
 from torch.distributed.checkpoint.storage import StorageReader, StorageWriter, WriteResult
+from torch.distributed.tensor import DTensor
 from torch.futures import Future
 
 from replicator.database import Database
@@ -72,14 +75,22 @@ class Target:
     cursor: Cursor
 
 
-def save(tensors: Mapping[str, torch.Tensor], target: Target, earlier: dict[str, Earlier] | None = None) -> Written:
+def save(
+    tensors: Mapping[str, torch.Tensor],
+    target: Target,
+    earlier: dict[str, Earlier] | None = None,
+    *,
+    group: dist.ProcessGroup | None = None,
+) -> Written:
     """Store a checkpoint; every rank must call it, or a process that is alone.
 
     Args:
         tensors: the state by name, the same on every rank, whole or in shards.
         target: where it goes.
         earlier: this rank's shards as it stored them last, empty to begin with, and kept up to date here: chunks are
-            stored as differences from those. It holds a copy of the rank's state.
+            stored as differences from those. It points into these tensors afterwards, so they must stay as they are
+            until the next save is over: give copies.
+        group: the ranks, if not the default group.
 
     Returns:
         What this rank sent.
@@ -88,18 +99,38 @@ def save(tensors: Mapping[str, torch.Tensor], target: Target, earlier: dict[str,
         HadrianError: on every rank alike; the checkpoint does not exist (or its commit is in doubt).
     """
     writer = StoreWriter(target, earlier)
-    _unwrapped(lambda: dcp.save(dict(tensors), storage_writer=writer))
+    _unwrapped(lambda: dcp.save(dict(tensors), storage_writer=writer, process_group=group))
     return writer.written
 
 
-def load(tensors: Mapping[str, torch.Tensor], database: Database, artifact_id: int) -> None:
+def load(tensors: Mapping[str, torch.Tensor], database: Database, artifact_id: int) -> tuple[Blob, ...]:
     """Load a checkpoint into these tensors, in place; every rank must call it. Resharding is DCP's own.
+
+    Returns:
+        What it is made of, all ranks' shards.
 
     Raises:
         HadrianError: on every rank alike; the tensors' content is then undefined.
     """
     reads = StoreReader(database, artifact_id, tensors)
     _unwrapped(lambda: dcp.load(dict(tensors), storage_reader=reads))
+    return reads.blobs
+
+
+def as_stored(tensors: Mapping[str, torch.Tensor], blobs: Iterable[Blob]) -> dict[str, Earlier]:
+    """Return what `save` takes as `earlier`, of a checkpoint's blobs that were loaded into these tensors.
+
+    What was sharded otherwise is left out.
+    """
+    stored = {blob.name: blob for blob in blobs}
+    found = {}
+    for item in create_default_local_save_plan(dict(tensors), is_coordinator=True).items:
+        tensor = tensors[item.index.fqn]
+        data = _bytes(tensor.to_local() if isinstance(tensor, DTensor) else tensor)
+        blob = stored.get(_blob_name(item.index))
+        if blob is not None and blob.size == len(data):
+            found[blob.name] = Earlier(blob, data)
+    return found
 
 
 def put_whole(writer: Writer, name: str, tensor: torch.Tensor) -> Blob:
@@ -176,8 +207,9 @@ class StoreWriter(StorageWriter):
         results = [self._write(writer, planner, item) for item in plan.items]
         writer.flush()
         if self._earlier is not None:
+            self._earlier.clear()  # a shard that was not stored now points to what may be overwritten
             for result, data in results:
-                self._earlier[result.storage_data.name] = Earlier(result.storage_data, bytes(data))
+                self._earlier[result.storage_data.name] = Earlier(result.storage_data, data)
         self.written = writer.written
         done: Future[list[WriteResult]] = Future()
         done.set_result([result for result, _ in results])
@@ -280,6 +312,11 @@ class StoreReader(StorageReader):
             # DCP would log it, look elsewhere and lose its class: the next call raises it.
             self._error = error
             return Metadata(state_dict_metadata={})
+
+    @property
+    def blobs(self) -> tuple[Blob, ...]:
+        """What the checkpoint is made of, once its metadata has been read."""
+        return tuple(self._blobs.values())
 
     def metadata(self) -> Metadata:
         """Return the manifest as DCP's metadata. Raises: ArtifactMissing, StoreCorrupt."""

@@ -26,6 +26,7 @@ from trainer import dataset
 from trainer.events import emit
 from trainer.place import Place, feed_of
 from trainer.recipe import Recipe
+from trainer.saver import Saver
 from trainer.spares import Spares
 
 _DURABLE_TIMEOUT_S = 120.0
@@ -37,17 +38,23 @@ class Coordinator:
     """Rank 0's part of a session.
 
     Calls, in this order: 1) `open` 2) for each step `next_tokens`, `stepped` 3) for a checkpoint
-    `begin_checkpoint`, `end_checkpoint` 4) `wait_durable` 5) `close`, on any rank, always.
+    `begin_checkpoint`, and then the saver's `begin` 4) `wait_durable` 5) `close`, on any rank, always.
 
     Args:
         recipe: what is trained.
         nodes: every node.
         place: where the session works.
         encoder: rows to tokens.
+        saver: what saves this rank's part of a checkpoint.
     """
 
     def __init__(
-        self, recipe: Recipe, nodes: Sequence[PostgresDatabase], place: Place, encoder: dataset.Encoder
+        self,
+        recipe: Recipe,
+        nodes: Sequence[PostgresDatabase],
+        place: Place,
+        encoder: dataset.Encoder,
+        saver: Saver,
     ) -> None:
         self._recipe = recipe
         self._place = place
@@ -55,6 +62,7 @@ class Coordinator:
         self._source = nodes[place.source]
         self._others = [node for number, node in enumerate(nodes) if number != place.source]
         self._encoder = encoder
+        self._saver = saver
         self._durability = Durability([nodes[number] for number in place.standbys])
         self._cursor = place.cursor  # behind the last step
         self._read_to = place.cursor  # behind the last change that was read
@@ -102,7 +110,7 @@ class Coordinator:
             if batch is not None:
                 self._changes = self._feed.changes(batch)
             else:
-                self._report(self._durability.poll())
+                self._look_after()
                 self._pass_over()
         self._read_to = change.after
         return change
@@ -135,10 +143,17 @@ class Coordinator:
             "step", step=number, loss=loss, grad_norm=norm, rows=len(batch.rows), cursor=str(batch.after),
             replayed=recorded is not None,
         )  # fmt: skip
-        self._report(self._durability.poll())
+        self._look_after()
 
-    def begin_checkpoint(self, number: int) -> list[Any]:
-        """Return the cursor for the checkpoint, having checked that rows and writes are of one timeline."""
+    def begin_checkpoint(self, number: int) -> list[Any] | None:
+        """Return the cursor for the checkpoint, having checked that rows and writes are of one timeline.
+
+        One that is still being saved is waited for, or, where the recipe says so, the new one is passed over: None.
+        """
+        if self._saver.is_busy and self._recipe.when_saving == "skip" and number != self._recipe.steps:
+            emit("checkpoint-skipped", step=number)
+            return None
+        self._look_after(wait=True)
         emit("checkpoint-begin", step=number)
         self._check_timeline()
         return [str(self._cursor.lsn), self._cursor.seq, self._timeline]
@@ -149,19 +164,23 @@ class Coordinator:
             raise NodeLost(f"{self._source.where} is on timeline {read.timeline}, {self._primary.where} is not")
         self._timeline = written.timeline
 
-    def end_checkpoint(self, number: int, sums: list[int], took_s: float) -> None:
-        """Begin to follow a checkpoint that has committed."""
-        chunks, new_chunks, plain_bytes, stored_bytes = sums
-        self._kept = (number, self._cursor)
-        self._durability.follow(number, self._cursor, self._primary.committed())
-        emit(
-            "checkpoint", step=number, chunks=chunks, new_chunks=new_chunks, plain_bytes=plain_bytes,
-            stored_bytes=stored_bytes, took_s=took_s,
-        )  # fmt: skip
+    def _look_after(self, *, wait: bool = False) -> None:
+        """Follow a checkpoint that has been saved meanwhile, or wait for it; tell what has become durable."""
+        saved = self._saver.finished(wait=wait)
+        if saved is not None:
+            step, cursor = saved.target.step, saved.target.cursor
+            self._kept = (step, cursor)
+            self._durability.follow(step, cursor, self._primary.committed())
+            emit(
+                "checkpoint", step=step, chunks=saved.written.chunks, new_chunks=saved.written.new_chunks,
+                plain_bytes=saved.written.plain_bytes, stored_bytes=saved.written.stored_bytes,
+                held_s=saved.held_s, took_s=saved.took_s,
+            )  # fmt: skip
         self._report(self._durability.poll())
 
     def wait_durable(self) -> None:
-        """Wait until every checkpoint is durable. Raises: NodeLost."""
+        """Wait until every checkpoint is saved and durable. Raises: NodeLost."""
+        self._look_after(wait=True)
         self._report(self._durability.wait(_DURABLE_TIMEOUT_S))
         assert self._spares is not None  # noqa: S101 - open() comes first
         self._spares.settle()

@@ -1,4 +1,4 @@
-"""The loop: rows to step to journal to checkpoint to confirmation, and from a lost node back to the start.
+"""The loop: rows to step to journal, checkpoints beside it, and from a lost node back to the start.
 
 A session lasts as long as its nodes do. It finds the primary and the newest checkpoint there, reads on from that
 checkpoint's cursor, and replays the steps that the journal still has, each of which must give the recorded bits.
@@ -8,7 +8,6 @@ When a node goes away the session ends on every rank, and the next one begins on
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Sequence
 
 import torch
@@ -18,13 +17,13 @@ from torch.distributed.device_mesh import DeviceMesh
 from replicator.errors import NodeLost, NodeUnreachable
 from replicator.position import Cursor, Lsn
 from replicator.postgres.adapter import PostgresDatabase
-from replicator.store.writer import Earlier
 from trainer import checkpoint, dataset, model, place, step
 from trainer.chorus import agree
 from trainer.coordinator import Coordinator
 from trainer.events import emit
 from trainer.place import Place
 from trainer.recipe import Recipe
+from trainer.saver import Saver
 from trainer.state import State
 
 
@@ -39,10 +38,11 @@ def run(recipe: Recipe, nodes: Sequence[PostgresDatabase], mesh: DeviceMesh) -> 
     Raises:
         HadrianError: on every rank alike. A lost node is not one: the next session waits for a takeover.
     """
+    group = dist.new_group(backend="gloo")
     while True:
         try:
             found = Place.from_json(agree(lambda: place.find(recipe, nodes).to_json()))
-            return _Session(recipe, nodes, mesh, found).run()
+            return _Session(recipe, nodes, mesh, found, Saver(group)).run()
         except (NodeLost, NodeUnreachable) as lost:
             emit("node-lost", message=str(lost))
             for node in nodes:
@@ -52,23 +52,23 @@ def run(recipe: Recipe, nodes: Sequence[PostgresDatabase], mesh: DeviceMesh) -> 
 class _Session:
     """From one takeover to the next."""
 
-    def __init__(self, recipe: Recipe, nodes: Sequence[PostgresDatabase], mesh: DeviceMesh, found: Place) -> None:
+    def __init__(
+        self, recipe: Recipe, nodes: Sequence[PostgresDatabase], mesh: DeviceMesh, found: Place, saver: Saver
+    ) -> None:
         self._recipe = recipe
         self._place = found
         self._primary = nodes[found.primary]
         self._model = model.build(recipe.model, mesh)
         self._optim = step.optimizer(self._model, recipe.optimizer)
         self._state = State(self._model, self._optim, recipe.seed)
-        self._stored: dict[str, Earlier] = {}
+        self._saver = saver
         encoder = dataset.Encoder(model.load_tokenizer(recipe.model.path), recipe.data)
-        self._coordinator = Coordinator(recipe, nodes, found, encoder)
+        self._coordinator = Coordinator(recipe, nodes, found, encoder, saver)
 
     def run(self) -> str:
-        if self._place.artifact_id is not None:
-            tensors = self._state.tensors()
-            checkpoint.load(tensors, self._primary, self._place.artifact_id)
-            self._state.restore_generator(tensors)
-        with contextlib.closing(self._coordinator):
+        with contextlib.closing(self._coordinator), contextlib.closing(self._saver):
+            if self._place.artifact_id is not None:
+                self._load(self._place.artifact_id)
             agree(self._coordinator.open)
             emit("resumed", step=self._place.step, cursor=str(self._place.cursor), where=self._primary.where)
             if self._place.step == 0:
@@ -88,15 +88,18 @@ class _Session:
         if number % self._recipe.checkpoint_every == 0 or number == self._recipe.steps:
             self._checkpoint(number)
 
+    def _load(self, artifact_id: int) -> None:
+        tensors = self._state.tensors()
+        blobs = checkpoint.load(tensors, self._primary, artifact_id)
+        self._state.restore_generator(tensors)
+        self._saver.start_from(tensors, blobs)
+
     def _checkpoint(self, number: int) -> None:
-        lsn, seq, timeline = agree(lambda: self._coordinator.begin_checkpoint(number))
-        target = checkpoint.Target(self._primary, self._recipe.run, number, Cursor(Lsn(lsn), seq, timeline))
-        began = time.monotonic()
-        sent = checkpoint.save(self._state.tensors(), target, self._stored)
-        took_s = time.monotonic() - began
-        sums = torch.tensor([sent.chunks, sent.new_chunks, sent.plain_bytes, sent.stored_bytes])
-        dist.all_reduce(sums)
-        agree(lambda: self._coordinator.end_checkpoint(number, sums.tolist(), took_s))
+        begun = agree(lambda: self._coordinator.begin_checkpoint(number))
+        if begun is not None:
+            lsn, seq, timeline = begun
+            cursor = Cursor(Lsn(lsn), seq, timeline)
+            self._saver.begin(self._state.tensors(), checkpoint.Target(self._primary, self._recipe.run, number, cursor))
 
     def _evaluate(self, when: str) -> None:
         if self._recipe.held_out is None:

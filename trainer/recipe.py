@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import string
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pydantic
 import yaml
@@ -94,6 +94,8 @@ class Recipe(_Section):
     """Optimizer steps in all."""
     checkpoint_every: Positive = 50
     """Steps; the last step always makes one."""
+    when_saving: Literal["wait", "skip"] = "wait"
+    """What becomes of a checkpoint that is due while the one before it is still being saved."""
     tensor_parallel: Positive = 1
     """Ranks that share each layer. The model's heads must divide by it."""
     seed: Whole = 0

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from replicator import journal_feed
-from replicator.postgres import topology
 from tests.fixtures.pair import fresh_pair
-from tests.fixtures.training import Event, Ground, named
+from tests.fixtures.training import Ground, at_rest, named
 
 _FEEDS = ("f", "reference")
 
@@ -26,11 +25,10 @@ class _JournalGround(Ground):
         return ""
 
     def seal(self) -> None:
-        """Seal what was written, and wait until the standby has that."""
+        """Seal what was written."""
         for feed in _FEEDS:
             with journal_feed.sealer(feed, node_urls=self.urls) as seal_once:
                 seal_once()
-        topology.wait_replayed(self.pair.standby, topology.committed(self.pair.primary))
 
     def reference(self, **changes: Any) -> Any:
         """Return the recipe of an undisturbed run over the same rows."""
@@ -46,22 +44,22 @@ def undecodable(tiny_model: Path, tmp_path: Path) -> Iterator[_JournalGround]:
 
 def test_a_run_from_a_journal_loses_its_primary_and_ends_in_the_same_bits(undecodable: _JournalGround) -> None:
     """Durable checkpoints say what is consumed of the journal; what lies behind the last comes again after SIGKILL."""
-    for first in range(9, 61, 13):
-        undecodable.write(first, first + 12)
+    for first, last in ((9, 14), (15, 20)):
+        undecodable.write(first, last)
         undecodable.seal()
     pair = undecodable.pair
     confirmed: list[object] = []
 
-    def fail_over(event: Event, _launched: object) -> None:
-        if (event["event"], event.get("step")) == ("step", 5) and not confirmed:
-            confirmed.extend(pair.run("select confirmed from hadrian.journal where feed = 'f'"))
-            pair.fail_over()
+    def fail_over(_launched: object) -> None:
+        confirmed.extend(pair.run("select confirmed from hadrian.journal where feed = 'f'"))
+        undecodable.fail_over()
+        undecodable.seal()
 
-    events = undecodable.train(undecodable.recipe(), fail_over)
+    events = undecodable.train(undecodable.recipe(), at_rest(5, 3, fail_over))
     reference = undecodable.train(undecodable.reference())
     assert named(events, "finished")[0]["digest"] == named(reference, "finished")[0]["digest"]
     assert [event["step"] for event in named(events, "resumed")] == [0, 3]
-    assert [event["step"] for event in named(events, "step") if event["replayed"]][:1] == [4]
+    assert [event["step"] for event in named(events, "step") if event["replayed"]] == [4, 5]
     last = named(events, "step")[-1]["cursor"]
     ((after,),) = pair.run("select confirmed from hadrian.journal where feed = 'f'", "b")
     assert confirmed == [(1,)]  # the checkpoint of step 3 is inside batch 2

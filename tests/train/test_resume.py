@@ -11,7 +11,7 @@ import pytest
 
 from replicator.errors import BadInput, ReplayDiverged
 from replicator.postgres import topology
-from tests.fixtures.training import Event, Ground, named
+from tests.fixtures.training import Event, Ground, at_rest, named
 
 
 def _fail_over_at(ground: Ground, kind: str, step: int) -> Any:
@@ -28,27 +28,25 @@ def _fail_over_at(ground: Ground, kind: str, step: int) -> Any:
 @pytest.mark.parametrize("ranks", [1, 3])
 def test_a_run_that_loses_its_primary_ends_in_the_bits_of_one_that_does_not(ground: Ground, ranks: int) -> None:
     """Weights, optimizer state and generators are equal after SIGKILL, promotion and replay, at TP 1 and 3."""
-    ground.write(9, 60)
-    events = ground.train(ground.recipe(tensor_parallel=ranks), _fail_over_at(ground, "step", 5))
+    ground.write(9, 20)
+    events = ground.train(ground.recipe(tensor_parallel=ranks), at_rest(5, 3, lambda _launched: ground.fail_over()))
     reference = ground.train(ground.reference(tensor_parallel=ranks))
     assert named(events, "finished")[0]["digest"] == named(reference, "finished")[0]["digest"]
     replayed = [event["step"] for event in named(events, "step") if event["replayed"]]
-    assert replayed[:1] == [4], "the journal reached the standby, so step 4 is proven bit by bit"
+    assert replayed == [4, 5], "the journal reached the standby, so these are proven bit by bit"
 
 
 @pytest.mark.parametrize("ranks", [1, 3])
 def test_a_killed_rank_is_started_again_and_changes_no_bit(ground: Ground, ranks: int) -> None:
     """The elastic agent restarts every rank, and the run goes on from its newest checkpoint."""
-    ground.write(9, 60)
-    killed: list[int] = []
+    ground.write(9, 20)
 
-    def kill_a_rank(event: Event, launched: Any) -> None:
-        if event["event"] == "step" and event["step"] == 5 and not killed:
-            rank = next(p for p in psutil.Process(launched.agent).children() if "trainer" in p.cmdline())
-            killed.append(rank.pid)
-            os.kill(rank.pid, signal.SIGKILL)
+    def kill_a_rank(launched: Any) -> None:
+        rank = next(p for p in psutil.Process(launched.agent).children() if "trainer" in p.cmdline())
+        os.kill(rank.pid, signal.SIGKILL)
+        ground.write(21, 60)
 
-    events = ground.train(ground.recipe(tensor_parallel=ranks), kill_a_rank)
+    events = ground.train(ground.recipe(tensor_parallel=ranks), at_rest(5, 3, kill_a_rank))
     reference = ground.train(ground.reference(tensor_parallel=ranks))
     assert [event["step"] for event in named(events, "resumed")] == [0, 3]
     assert named(events, "finished")[0]["digest"] == named(reference, "finished")[0]["digest"]
@@ -91,12 +89,13 @@ def test_a_run_goes_on_after_its_launcher_was_closed(ground: Ground) -> None:
     """Starting it again resumes from the newest checkpoint; nothing of it was kept outside the database."""
     from trainer.launch import Launch
 
-    ground.write(9, 60)
+    ground.write(9, 20)
     with Launch(ground.recipe(), ground.urls, ground.folder) as launched:
         for event in launched.events():
-            if event["event"] == "step" and event["step"] == 4:
+            if (event["event"], event.get("step")) == ("durable", 3):
                 break
     assert not psutil.pid_exists(launched.agent)
+    ground.write(21, 60)
     events = ground.train(ground.recipe())
     reference = ground.train(ground.reference())
     assert named(events, "resumed")[0]["step"] == 3

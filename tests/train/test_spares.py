@@ -13,7 +13,7 @@ from replicator.postgres import topology
 from replicator.postgres.adapter import PostgresDatabase
 from tests.fixtures.site import TIMEOUT_S, Site, read_of
 from tests.fixtures.slots import confirmed
-from tests.fixtures.training import Event, Ground, named
+from tests.fixtures.training import Event, Ground, at_rest, named
 
 
 def _confirmed(ground: Ground) -> list[Lsn]:
@@ -22,18 +22,18 @@ def _confirmed(ground: Ground) -> list[Lsn]:
 
 def test_a_run_that_loses_its_standby_goes_on_from_the_spare_and_ends_in_the_same_bits(spare_ground: Ground) -> None:
     """Step 4 is replayed from the primary's spare slot to its recorded bits, and the lost node is told once."""
-    spare_ground.write(9, 60)
+    spare_ground.write(9, 20)
     pair = spare_ground.pair
 
-    def kill_the_standby(event: Event, _launched: object) -> None:
-        if (event["event"], event.get("step")) == ("step", 5):
-            pair.embedded.kill("b")
+    def kill_the_standby(_launched: object) -> None:
+        pair.embedded.kill("b")
+        spare_ground.write_alone(21, 60, pair.primary)
 
-    events = spare_ground.train(spare_ground.recipe(), kill_the_standby)
+    events = spare_ground.train(spare_ground.recipe(), at_rest(5, 3, kill_the_standby))
     reference = spare_ground.train(spare_ground.reference())
     assert [event["step"] for event in named(events, "resumed")] == [0, 3]
     assert named(events, "finished")[0]["digest"] == named(reference, "finished")[0]["digest"]
-    assert [event["step"] for event in named(events, "step") if event["replayed"]][:1] == [4]
+    assert [event["step"] for event in named(events, "step") if event["replayed"]] == [4, 5]
     assert [event["where"] for event in named(events, "spare-behind")] == [pair.standby.where]
 
 

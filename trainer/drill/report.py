@@ -29,6 +29,7 @@ def facts(summary: Summary) -> dict[str, Any]:
         "checkpoint bytes": sum(event["plain_bytes"] for event in checkpoints),
         "bytes sent": sum(event["stored_bytes"] for event in checkpoints),
         "chunks shared": f"{shared} of {chunks}",
+        "training held for a checkpoint, median s": _rounded(_median([event["held_s"] for event in checkpoints])),
         "checkpoint write, median s": _rounded(_median([event["took_s"] for event in checkpoints])),
         "commit to durable, median ms": _rounded(_median([event["waited_s"] * 1000 for event in durable])),
         "time from kill to the next step, s": _rounded(summary.resumed_s),

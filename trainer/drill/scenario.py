@@ -383,16 +383,17 @@ def _told(event: Event) -> str | None:
 
 
 def _hit(events: list[Event], killed_at: float) -> str:
-    """Name what the kill interrupted: the last thing begun before it."""
+    """Name what the kill interrupted: a checkpoint that was being saved, or the steps."""
     before = [event for event in events if event["time"] <= killed_at]
     if not before:
         return "the snapshot"
-    last = before[-1]
-    return (
-        f"the checkpoint at step {last['step']}"
-        if last["event"] == "checkpoint-begin"
-        else f"after step {last.get('step', 0)}"
-    )
+    under_way = 0
+    for event in before:
+        if event["event"] == "checkpoint-begin":
+            under_way = event["step"]
+        elif event["event"] in {"checkpoint", "resumed"}:
+            under_way = 0
+    return f"the checkpoint at step {under_way}" if under_way else f"after step {before[-1].get('step', 0)}"
 
 
 def _resumed_s(events: list[Event], killed_at: float) -> float:
