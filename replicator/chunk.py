@@ -25,6 +25,7 @@ class Chunk:
         coding: one of `Coding`.
         base: name of the chunk whose plain bytes the body is the difference from.
         depth: how many chunks must be read before this one.
+        key_id: of the key that the body is sealed with; None if it is not.
     """
 
     sha256: bytes
@@ -33,3 +34,4 @@ class Chunk:
     coding: int = Coding.ZSTD
     base: bytes | None = None
     depth: int = 0
+    key_id: str | None = None

@@ -12,10 +12,12 @@
     │   └── SlotInUse          somebody else reads from the slot
     ├── SchemaMissing          Hadrian's own tables are absent or older than this program
     ├── DiskFull               a node has no room left
+    ├── QuotaExceeded          a run, or the whole store, may not take more
     ├── TableUnfit             a table cannot be fed (no key, values that would be missing)
     ├── FeedBroken             the log can no longer give the rows after a cursor
     │   └── TimelineForked     the cursor lies past the point where the timeline forked
     ├── StoreCorrupt           bytes read back do not have the digest they were stored under
+    ├── KeyMissing             a key of the store's chunks is not at hand
     ├── ArtifactMissing        no such artifact or checkpoint in this database
     ├── AlreadyThere           a name that must be unique is taken
     ├── ReplayDiverged         a replayed step did not give the bits its journal recorded
@@ -109,6 +111,12 @@ class DiskFull(HadrianError):
     hint = "free or add disk space on the node, then run the command again"
 
 
+class QuotaExceeded(HadrianError):
+    """A run, or the whole store, would take more than it may; the artifact does not exist."""
+
+    hint = "see what takes how much: hadrian store quota show"
+
+
 class TableUnfit(HadrianError):
     """A table cannot be fed: rows could not be told apart, or values would be missing."""
 
@@ -141,6 +149,12 @@ class StoreCorrupt(HadrianError):
     """Bytes read back do not have the digest they were stored under."""
 
     hint = "restore the artifact's chunks from another node, and check this node's storage"
+
+
+class KeyMissing(HadrianError):
+    """A key of the store's chunks is not at hand; nothing was written, nothing is damaged."""
+
+    hint = "set HADRIAN_STORE_KEYS to the file that has it"
 
 
 class ArtifactMissing(HadrianError):

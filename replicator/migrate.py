@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias
 
 import sqlalchemy
 
-from replicator import sql
+from replicator import logged, sql
 from replicator.db2.connection import Db2Server
 from replicator.engines import engine_of
 from replicator.errors import BadInput, HadrianError, NodeLost, SchemaMissing
@@ -183,6 +183,7 @@ def install(url: str, folder: Path | None = None) -> Outcome:
         BadInput: see `plan`; or no URL of an engine that is known.
         NodeUnreachable: no answer.
         NotPermitted: the role may not create it.
+        NotConfigured: its tables are there, and not all of them are in the log.
     """
     return _migrate(url, folder, fresh=True)
 
@@ -192,7 +193,7 @@ def upgrade(url: str, folder: Path | None = None) -> Outcome:
 
     Raises:
         SchemaMissing: it is not installed.
-        BadInput, NodeUnreachable, NotPermitted: as `install`.
+        BadInput, NodeUnreachable, NotPermitted, NotConfigured: as `install`.
     """
     return _migrate(url, folder, fresh=False)
 
@@ -228,6 +229,7 @@ def _migrate(url: str, folder: Path | None, *, fresh: bool) -> Outcome:
         while file is not None:
             done.append(file)
             _, file = _advance(database, files, fresh=fresh)
+        logged.check(database)
         return Outcome(database.where, found, tuple(done))
 
 

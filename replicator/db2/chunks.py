@@ -60,9 +60,11 @@ def _insert(server: Db2Server, chunks: Mapping[bytes, Chunk]) -> None:
                 {
                     "sha256": digest,
                     "plain_bytes": chunk.plain_bytes,
+                    "stored_bytes": len(chunk.body),
                     "coding": int(chunk.coding),
                     "base": None if chunk.base is None else bytes(chunk.base),
                     "depth": chunk.depth,
+                    "key_id": chunk.key_id,
                 }
                 for digest, chunk in chunks.items()
             ],
@@ -105,7 +107,7 @@ def read(server: Db2Server, digests: Collection[bytes]) -> dict[bytes, Chunk]:
                 pieces = list(group)
                 one, body = pieces[0], b"".join(bytes(piece.body) for piece in pieces)
                 base = None if one.base is None else bytes(one.base)
-                found[sha256] = Chunk(sha256, one.plain_bytes, body, one.coding, base, one.depth)
+                found[sha256] = Chunk(sha256, one.plain_bytes, body, one.coding, base, one.depth, one.key_id)
             bases = {found[digest].base for digest in wanted if digest in found}
             wanted = {base for base in bases if base is not None} - found.keys()
     return found

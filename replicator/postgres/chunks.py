@@ -45,9 +45,9 @@ def _copy(server: Server, chunks: Sequence[Chunk]) -> None:
         driver(connection).cursor() as cursor,
         cursor.copy(sql.source("postgres/store/copy_chunks")) as copy,
     ):
-        copy.set_types(["bytea", "int4", "bytea", "int2", "bytea", "int2"])
+        copy.set_types(["bytea", "int4", "bytea", "int2", "bytea", "int2", "text"])
         for one in chunks:
-            copy.write_row((one.sha256, one.plain_bytes, one.body, int(one.coding), one.base, one.depth))
+            copy.write_row((one.sha256, one.plain_bytes, one.body, int(one.coding), one.base, one.depth, one.key_id))
 
 
 def renew(server: Server, digests: Collection[bytes]) -> None:
@@ -70,7 +70,7 @@ def read(server: Server, digests: Collection[bytes]) -> dict[bytes, Chunk]:
         return {
             bytes(row.sha256): Chunk(
                 bytes(row.sha256), row.plain_bytes, bytes(row.body), row.coding,
-                None if row.base is None else bytes(row.base), row.depth,
+                None if row.base is None else bytes(row.base), row.depth, row.key_id,
             )
             for row in rows
         }  # fmt: skip

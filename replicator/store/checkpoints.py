@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row
 from replicator.database import Database
 from replicator.errors import ArtifactMissing, StoreCorrupt
 from replicator.position import Cursor, Lsn
-from replicator.store import reader
+from replicator.store import quota, reader
 
 KIND = "checkpoint"
 
@@ -44,7 +44,11 @@ class Checkpoint:
 
 
 def record(database: Database, transaction: Connection, run: str, step: int, artifact_id: int, cursor: Cursor) -> None:
-    """Give an artifact its meaning, inside the transaction that makes it exist."""
+    """Give an artifact its meaning, inside the transaction that makes it exist.
+
+    Raises:
+        QuotaExceeded: with it the run's checkpoints would take more than they may.
+    """
     transaction.execute(
         database.statement("store/insert_checkpoint"),
         {
@@ -56,6 +60,7 @@ def record(database: Database, transaction: Connection, run: str, step: int, art
             "seq": cursor.seq,
         },
     )
+    quota.check(database, transaction, run)
 
 
 def pass_over(database: Database, run: str, step: int, cursor: Cursor) -> None:

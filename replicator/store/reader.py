@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from replicator.chunk import Chunk
 from replicator.database import Database
 from replicator.errors import ArtifactMissing, StoreCorrupt
-from replicator.store import codec
+from replicator.store import codec, sealing
 from replicator.store.manifest import Blob, Manifest
 
 _BATCH_CHUNKS = 8
@@ -32,6 +32,7 @@ def pieces(database: Database, blob: Blob) -> Iterator[bytes]:
 
     Raises:
         StoreCorrupt: a chunk is absent or its bytes do not have its digest.
+        KeyMissing: a chunk is sealed with a key that is not at hand.
     """
     for start in range(0, len(blob.chunks), _BATCH_CHUNKS):
         wanted = blob.chunks[start : start + _BATCH_CHUNKS]
@@ -67,7 +68,7 @@ def _plain(digest: bytes, found: Mapping[bytes, Chunk], known: dict[bytes, bytes
     base = known.get(digest)
     for chunk in reversed(line):
         try:
-            base = codec.decode(chunk, base)
+            base = codec.decode(sealing.unseal(chunk), base)
         except StoreCorrupt as error:
             raise StoreCorrupt(f"chunk {chunk.sha256.hex()}: {error}") from error
         if hashlib.sha256(base).digest() != chunk.sha256:

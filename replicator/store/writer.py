@@ -7,6 +7,8 @@ While some chunks are on their way to the database, the next are compressed. A b
 which has the same numbers as they were some steps ago: chunks that moved little are then stored as differences from
 its chunks. How many chunks have to be read before one is bounded, so that neither is every old checkpoint kept for a
 new one's sake, nor much read for little.
+
+Before the first chunk a writer asks whether it may write at all (`admission`), and seals what it sends if it has keys.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from sqlalchemy import Connection
 
 from replicator.chunk import Chunk, Coding
 from replicator.database import Database
-from replicator.store import codec
+from replicator.store import codec, quota, sealing
+from replicator.store.admission import Admission, admit
 from replicator.store.digest import CHUNK_BYTES, split
 from replicator.store.manifest import Blob, Manifest
 
@@ -79,10 +82,13 @@ class Writer:
 
     Args:
         database: the primary.
+        run: whose checkpoint the artifact is, if it is one.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, run: str | None = None) -> None:
         self._database = database
+        self._run = run
+        self._admission: Admission | None = None
         self._pending: dict[bytes, _Pending] = {}
         self._pending_bytes = 0
         self._known: set[bytes] = set()
@@ -110,6 +116,8 @@ class Writer:
 
         Raises:
             DiskFull, NodeLost, NodeUnreachable: the artifact cannot be finished by this writer.
+            QuotaExceeded: nor if there is no room for it.
+            NotConfigured, KeyMissing, BadInput: it may not write at all, as `admission.admit` says.
         """
         view = memoryview(data).cast("B")
         digests = []
@@ -136,6 +144,8 @@ class Writer:
     def _send_pending(self) -> None:
         if not self._pending:
             return
+        if self._admission is None:
+            self._admission = admit(self._database, self._run)
         bases = {one.base for one in self._pending.values() if one.base is not None}
         wanted = self._pending.keys() | bases
         self._database.renew_chunks(wanted)
@@ -145,7 +155,8 @@ class Writer:
             del self._pending[digest]
         batch: list[Chunk] = []
         for digest, one in list(self._pending.items()):
-            batch.append(_encoded(digest, one, depths))
+            chunk = _encoded(digest, one, depths)
+            batch.append(sealing.seal(chunk, self._admission.key) if self._admission.key else chunk)
             if sum(chunk.plain_bytes for chunk in batch) >= _BATCH_BYTES:
                 self._send(batch)
                 batch = []
@@ -157,8 +168,10 @@ class Writer:
             return
         if self._under_way is not None:
             self._await_sent()
-        pending = {chunk.sha256: self._pending.pop(chunk.sha256) for chunk in batch}
         stored_bytes = sum(len(chunk.body) for chunk in batch)
+        for limit in self._admission.quotas if self._admission else ():
+            limit.check(self._database.where, self.written.stored_bytes + stored_bytes)
+        pending = {chunk.sha256: self._pending.pop(chunk.sha256) for chunk in batch}
         sent = self._sender.submit(self._database.insert_chunks, batch)
         self._under_way = _UnderWay(sent, pending, stored_bytes)
 
@@ -199,6 +212,7 @@ def publish(database: Database, kind: str, name: str, blobs: Iterable[Blob]) -> 
 
     Raises:
         AlreadyThere: an artifact of that kind and name exists.
+        QuotaExceeded: with it the store would hold more than it may.
         NodeLost, NodeUnreachable, DiskFull: it does not exist (or the commit is in doubt, and reading tells).
     """
     manifest = Manifest(tuple(blobs))
@@ -211,4 +225,6 @@ def publish(database: Database, kind: str, name: str, blobs: Iterable[Blob]) -> 
         "plain_bytes": manifest.size,
     }
     with database.begin() as transaction:
-        yield transaction, database.insert_artifact(transaction, values, manifest.digests)
+        artifact_id = database.insert_artifact(transaction, values, manifest.digests)
+        quota.check(database, transaction)
+        yield transaction, artifact_id

@@ -36,6 +36,12 @@ from tests.fixtures.derby import Derby, Peer
 from tests.fixtures.drda_rewriting import Refusal
 
 HADR = "xsysproc.mon_get_hadr"
+LOGGING = {  # what tells whether the tables are in the log
+    "xsyscat.tables": f"{TABLES['xsyscat.tables']}, "
+    "tbspace varchar(128), index_tbspace varchar(128), long_tbspace varchar(128)",
+    "xsyscat.columns": TABLES["xsyscat.columns"],
+    "xsysproc.mon_get_tablespace": TABLES["xsysproc.mon_get_tablespace"],
+}
 LARGE = random.Random(0).randbytes(1 << 20)
 FAR = Lsn("3F/B374D848")
 ABSENT = b"a" * 32
@@ -51,6 +57,9 @@ class Node:
         self.database = database
         self.run("create schema xsysproc")
         self.run(f"create table {HADR} ({TABLES[HADR]}, primary_log_pos bigint, standby_replay_log_pos bigint)")
+        self.run("create schema xsyscat")
+        for name, columns in LOGGING.items():
+            self.run(f"create table {name} ({columns})")
         for path in sorted((sql.root() / "db2/migrations").glob("*.sql")):
             for statement in sql.statements(path.read_text(encoding="utf-8")):
                 self.run(statement.text.replace(r"\:", ":"))
@@ -75,7 +84,8 @@ class Node:
         self.peer.script.clear()
         for table in ("checkpoint", "run", "seal", "journal", "feed", "artifact", "chunk_piece", "chunk"):
             self.run(f"delete from hadrian.{table}")
-        self.run(f"delete from {HADR}")
+        for table in (HADR, *LOGGING, "hadrian.quota", "hadrian.chunk_key"):
+            self.run(f"delete from {table}")
 
     def close(self) -> None:
         """Close every session and the proxy."""

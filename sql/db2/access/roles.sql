@@ -12,6 +12,7 @@ grant selectin on schema hadrian to role hadrian_admin;
 -- Trains: adds chunks, artifacts, checkpoints and steps, says what is consumed, and deletes nothing.
 grant insert on hadrian.chunk to role hadrian_trainer;
 grant insert on hadrian.chunk_piece to role hadrian_trainer;
+grant insert on hadrian.chunk_key to role hadrian_trainer;
 grant insert on hadrian.artifact to role hadrian_trainer;
 grant insert on hadrian.manifest_piece to role hadrian_trainer;
 grant insert on hadrian.artifact_chunk to role hadrian_trainer;
@@ -22,5 +23,7 @@ grant update (passed_lsn, passed_timeline) on hadrian.checkpoint to role hadrian
 grant update (created_at) on hadrian.chunk to role hadrian_trainer;
 grant update (confirmed) on hadrian.journal to role hadrian_trainer;
 
--- Creates and drops feeds, tags, prunes and collects.
+-- Of a restrictive database a trainer also wants EXECUTE on SYSPROC.MON_GET_TABLESPACE and SYSPROC.MON_GET_HADR.
+
+-- Creates and drops feeds, tags, prunes, collects and sets quotas.
 grant insertin, updatein, deletein, createin on schema hadrian to role hadrian_admin;

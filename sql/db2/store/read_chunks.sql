@@ -2,7 +2,7 @@
 -- nothing is lost by isolation UR, which a standby demands.
 -- Parameters: digests, a list of varchar for bit data, the chunks' SHA-256.
 -- Columns: sha256 varchar for bit data; plain_bytes integer; coding smallint; base varchar for bit data or NULL; depth smallint;
--- body varchar for bit data, a piece of it.
+-- key_id varchar, NULL if the body is not sealed; body varchar for bit data, a piece of it.
 -- Since: Db2 10.5. Privilege: select on HADRIAN.CHUNK and HADRIAN.CHUNK_PIECE.
 select
   c.sha256 as sha256,
@@ -10,6 +10,7 @@ select
   c.coding as coding,
   c.base as base,
   c.depth as depth,
+  c.key_id as key_id,
   p.body as body
 from hadrian.chunk as c
 join hadrian.chunk_piece as p on p.sha256 = c.sha256

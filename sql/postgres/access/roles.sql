@@ -22,13 +22,13 @@ grant select on all tables in schema hadrian to hadrian_reader, hadrian_trainer,
 
 -- Trains: adds chunks, artifacts, checkpoints and steps, says what is consumed, and deletes nothing.
 grant insert on
-  hadrian.chunk, hadrian.artifact, hadrian.artifact_chunk, hadrian.run, hadrian.checkpoint, hadrian.step
+  hadrian.chunk, hadrian.chunk_key, hadrian.artifact, hadrian.artifact_chunk, hadrian.run, hadrian.checkpoint, hadrian.step
   to hadrian_trainer;
 grant update (passed_lsn, passed_timeline) on hadrian.checkpoint to hadrian_trainer;
 grant update (created_at) on hadrian.chunk to hadrian_trainer;
 grant update (confirmed) on hadrian.journal to hadrian_trainer;
 
--- Creates and drops feeds, tags, prunes and collects.
+-- Creates and drops feeds, tags, prunes, collects and sets quotas.
 grant insert, update, delete on all tables in schema hadrian to hadrian_admin;
 grant create on schema hadrian to hadrian_admin;
 
