@@ -39,7 +39,7 @@ COMMANDS = {
     "feed": ("cli.commands.feed:command", "Create and read feeds of committed rows."),
     "lineage": ("cli.commands.lineage:lineage", "Find which checkpoints have seen a row."),
     "checkpoint": ("cli.commands.checkpoint:command", "List, verify, pull, tag and remove checkpoints."),
-    "store": ("cli.commands.store:command", "Give back the room of what was removed."),
+    "store": ("cli.commands.store:command", "Bound the store, seal it, give back its room."),
     "library": ("cli.commands.library:command", "Keep functions' files in the database, and install them."),
 }
 

@@ -18,6 +18,9 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 Output = Literal["table", "json"]
 
+_SIZE = re.compile(r"([0-9]{1,15})\s*(B|kB|MB|GB|TB)?", re.ASCII)
+_UNITS = {"B": 0, "kB": 10, "MB": 20, "GB": 30, "TB": 40}
+
 _FORM = "write it as postgresql://user@host:5432/database"
 
 
@@ -49,6 +52,19 @@ class DatabaseUrl(click.ParamType):  # type: ignore[type-arg] # not generic befo
     def split_envvar_value(self, rv: str) -> Sequence[str]:
         """Split a list of URLs at commas or blanks that begin another: one URL may hold commas itself."""
         return [part for part in re.split(r"[,\s]+(?=[\w+]+://)", rv.strip(", \t\n")) if part]
+
+
+class ByteSize(click.ParamType):  # type: ignore[type-arg] # not generic before click 8.3
+    """A number of bytes, with PostgreSQL's units: each is 1024 of the one before."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ARG002 - click's signature
+        """Return the bytes. Raises: BadInput."""
+        match = _SIZE.fullmatch(str(value))
+        if match is None:
+            raise BadInput(f"not a size: {value!r}", hint="write it as 500MB; units are B, kB, MB, GB, TB")
+        return int(match[1]) << _UNITS[match[2] or "B"]
 
 
 def examples(*lines: str) -> str:

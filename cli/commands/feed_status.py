@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from cli import render
-from cli.options import Output, examples, format_option, nodes_option
-from replicator.errors import BadInput
+from cli.options import ByteSize, Output, examples, format_option, nodes_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from replicator.feed.status import FeedJournal, Status
-
-_SIZE = re.compile(r"([0-9]{1,15})\s*(B|kB|MB|GB|TB)?", re.ASCII)
-_UNITS = {"B": 0, "kB": 10, "MB": 20, "GB": 30, "TB": 40}
-
-
-class ByteSize(click.ParamType):  # type: ignore[type-arg] # not generic before click 8.3
-    """A number of bytes, with PostgreSQL's units: each is 1024 of the one before."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ARG002 - click's signature
-        """Return the bytes. Raises: BadInput."""
-        match = _SIZE.fullmatch(str(value))
-        if match is None:
-            raise BadInput(f"not a size: {value!r}", hint="write it as 500MB; units are B, kB, MB, GB, TB")
-        return int(match[1]) << _UNITS[match[2] or "B"]
 
 
 @click.command(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import render
+from cli.commands.store_key import key
+from cli.commands.store_quota import quota
 from cli.options import Output, examples, format_option, primary_option
 
 if TYPE_CHECKING:
@@ -15,9 +17,9 @@ if TYPE_CHECKING:
 _URL = "postgresql://user@host:5432/database"
 
 
-@click.group(epilog=examples(f"hadrian store collect --primary {_URL}"))
+@click.group(epilog=examples(f"hadrian store collect --primary {_URL}", "hadrian store quota set 200GB --run drill"))
 def command() -> None:
-    """Give back the room of what was removed."""
+    """Bound the store, seal it, and give back the room of what was removed."""
 
 
 @command.command(
@@ -77,3 +79,7 @@ def _show(taken: Room) -> None:
     render.line(f"of that {size(taken.dead_bytes)} are dead and {size(taken.free_bytes)} free, {how}")
     begins = f"autovacuum begins at {taken.vacuum_at} dead rows, {taken.dead_rows} are"
     render.line(begins if taken.autovacuum_on else "autovacuum is off for it: vacuum hadrian.chunk yourself")
+
+
+for _command in (quota, key):
+    command.add_command(_command)
