@@ -203,7 +203,7 @@ class StoreWriter(StorageWriter):
 
     def write_data(self, plan: SavePlan, planner: SavePlanner) -> Future[list[WriteResult]]:
         """Send this rank's shards."""
-        writer = Writer(self._target.database)
+        writer = Writer(self._target.database, self._target.run)
         results = [self._write(writer, planner, item) for item in plan.items]
         writer.flush()
         if self._earlier is not None:

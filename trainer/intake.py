@@ -43,7 +43,7 @@ def save(
     Raises:
         BadInput: no such files, one that cannot be read, a tensor that two files have, or a run that reads a feed.
         AlreadyThere: the run has a checkpoint at that step.
-        DiskFull, NodeLost, NodeUnreachable: it does not exist.
+        DiskFull, QuotaExceeded, NodeLost, NodeUnreachable: it does not exist.
     """
     if Reference.parse(run) != Reference(run):
         raise BadInput(f"{run} is no run's name", hint="leave out what stands behind it, and give --step")
@@ -53,7 +53,7 @@ def save(
     if step is None:
         step = newest.step + 1 if newest is not None else 0
     prefix = "model." if (folder / "config.json").exists() else ""
-    writer = Writer(database)
+    writer = Writer(database, run)
     blobs = []
     for name, file in tensors.items():
         with _opened(file) as content:
