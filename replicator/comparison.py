@@ -53,6 +53,7 @@ class Request:
         catalogs: whether the server's own catalogs are compared too.
         show_values: whether values are told, and not only where they are.
         state: a file that keeps how far a comparison came, so that one that was cut off goes on.
+        repair: a new file for statements that would make the second node's rows the first one's; none is run.
     """
 
     what: frozenset[What]
@@ -65,6 +66,7 @@ class Request:
     catalogs: bool = False
     show_values: bool = False
     state: Path | None = None
+    repair: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

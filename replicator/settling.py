@@ -1,0 +1,80 @@
+"""Whether a row that did not look the same is different, on two nodes that both go on: no engine named.
+
+The two are never read at one moment, so a row that is being written to looks different at first. It is read in rounds:
+the primary first, then a position of the primary's log behind that, then, once the follower has come to the position,
+the follower. Two things are then known of a row version that the primary showed unchanged at both ends of a round:
+nothing was written to the row in between, and the follower, which was asked in between, had everything that was
+written before. So
+
+- the follower showed the same as the primary in the read before or in the read behind it: *settled*;
+- the primary showed the very same version in both, and the follower something else, or nothing: *different*;
+- the primary showed no row at the beginning of two rounds, and the follower the very same version at the end of both:
+  it outlived a position by which it would have been deleted, so it is *different*;
+- anything else: another round, and *unsettled* when time runs out.
+
+A value that two versions share proves nothing, which is why a version has an identity of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from replicator.comparison import Word
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A row as a node showed it.
+
+    Attributes:
+        version: what is another after each write to the row.
+        content: what must be the same on both nodes.
+    """
+
+    version: Hashable
+    content: Hashable
+
+
+class Doubt:
+    """What is known so far of one row.
+
+    Attributes:
+        primary: the row there as it was last seen, None if there was none.
+        follower: the same on the node that follows.
+    """
+
+    __slots__ = ("_rounds", "_still", "follower", "primary")
+
+    def __init__(self) -> None:
+        self.primary: Sight | None = None
+        self.follower: Sight | None = None
+        self._rounds = 0
+        self._still = False
+
+    def see_primary(self, seen: Sight | None) -> Word:
+        """Begin a round, and judge the one before."""
+        before, self.primary = self.primary, seen
+        if not self._rounds:
+            return Word.UNSETTLED
+        self._still = _version(seen) == _version(before)
+        if _content(seen) == _content(self.follower):
+            return Word.SETTLED
+        return Word.DIFFERENT if self._still and seen is not None else Word.UNSETTLED
+
+    def see_follower(self, seen: Sight | None) -> Word:
+        """End a round: the follower has come to a position behind what the primary showed."""
+        before, self.follower = self.follower, seen
+        self._rounds += 1
+        if _content(seen) == _content(self.primary):
+            return Word.SETTLED
+        outlived = seen is not None and before is not None and seen.version == before.version
+        return Word.DIFFERENT if self._still and self.primary is None and outlived else Word.UNSETTLED
+
+
+def _version(seen: Sight | None) -> Hashable:
+    return None if seen is None else seen.version
+
+
+def _content(seen: Sight | None) -> Hashable:
+    return None if seen is None else seen.content
