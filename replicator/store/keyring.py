@@ -27,6 +27,7 @@ from replicator.errors import BadInput
 
 VARIABLE = "HADRIAN_STORE_KEYS"
 _KEY_BYTES = 32  # AES-256
+_MAKE = "make one: hadrian store key new --keys FILE"
 _HEAD = "# Keys of Hadrian's store: a key's id and the key. The last key seals, and all of them open.\n"
 
 
@@ -78,6 +79,13 @@ def read(path: Path) -> Keyring:
     Raises:
         BadInput: it cannot be read, others may read it, or a line of it has no key. What the line has is not repeated.
     """
+    keys = _keys(path)
+    if not keys:
+        raise BadInput(f"{path} has no key", hint=_MAKE)
+    return Keyring(path, keys)
+
+
+def _keys(path: Path) -> dict[str, Key]:
     keys: dict[str, Key] = {}
     for number, line in enumerate(_lines(path), start=1):
         if line.strip() and not line.startswith("#"):
@@ -85,16 +93,14 @@ def read(path: Path) -> Keyring:
             if key is None:
                 raise BadInput(f"{path}, line {number}: no key, or not the one whose id it has", hint="mend the line")
             keys[key.id] = key
-    if not keys:
-        raise BadInput(f"{path} has no key", hint="make one: hadrian store key new")
-    return Keyring(path, keys)
+    return keys
 
 
 def _lines(path: Path) -> list[str]:
     with _opened(path, os.O_RDONLY) as descriptor:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
-            raise BadInput(f"{path} is no regular file", hint="make one: hadrian store key new")
+            raise BadInput(f"{path} is no regular file", hint=_MAKE)
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise BadInput(f"{path} has keys, and others than its owner may use it", hint=f"run: chmod 600 {path}")
         with open(descriptor, encoding="utf-8", errors="replace", closefd=False) as file:
@@ -124,10 +130,10 @@ def add(path: Path) -> Keyring:
         with _opened(path.parent, os.O_RDONLY | os.O_DIRECTORY) as folder:
             os.fsync(folder)
     except FileExistsError:
-        _ = read(path)  # before anything is written to what others may read, or to what is no such file
+        _keys(path)  # before anything is written to what others may read, or to what is no such file
         with _opened(path, os.O_RDWR | os.O_APPEND) as descriptor:
-            last = os.pread(descriptor, 1, os.fstat(descriptor).st_size - 1)
-            _write(path, descriptor, line if last == b"\n" else f"\n{line}")
+            last = os.pread(descriptor, 1, max(0, os.fstat(descriptor).st_size - 1))
+            _write(path, descriptor, line if last in (b"", b"\n") else f"\n{line}")
     return read(path)
 
 
