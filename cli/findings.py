@@ -15,7 +15,7 @@ from replicator.rule import Finding, Grade, Unseen
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
-_PAGE = """<!DOCTYPE html>
+PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -61,11 +61,11 @@ def fields(finding: Finding) -> dict[str, Any]:
     }
 
 
-def size(count: int | None) -> str | None:
+def size(number: int | None) -> str | None:
     """Return bytes as a person reads them."""
-    if count is None:
+    if number is None:
         return None
-    value = float(count)
+    value = float(number)
     for unit in _UNITS[:-1]:
         if value < 1024:
             return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
@@ -73,18 +73,18 @@ def size(count: int | None) -> str | None:
     return f"{value:.0f} {_UNITS[-1]}"
 
 
-def rows(count: int | None) -> str | None:
+def rows(number: int | None) -> str | None:
     """Return an estimate of rows, marked as one."""
-    return None if count is None else f"~{count}"
+    return None if number is None else f"~{number}"
 
 
 def summary(report: Report) -> str:
     """Return how much was found, and how much not seen, in one line."""
-    told = [f"{_count(len(report.findings), 'finding')}" if report.findings else "nothing found"]
+    told = [f"{count(len(report.findings), 'finding')}" if report.findings else "nothing found"]
     if report.remarks:
-        told.append(f"{_count(len(report.remarks), 'remark')} (--format json shows them)")
+        told.append(f"{count(len(report.remarks), 'remark')} (--format json shows them)")
     if report.unseen:
-        told.append(f"{_count(len(report.unseen), 'question')} not answered")
+        told.append(f"{count(len(report.unseen), 'question')} not answered")
     return ", ".join(told)
 
 
@@ -100,7 +100,7 @@ def nagios(report: Report) -> str:
     named = ", ".join(f"{one.rule.id} {one.object}" for one in report.findings[:3])
     more = len(report.findings) - 3
     text = (
-        _count(len(report.findings), "finding")
+        count(len(report.findings), "finding")
         + (f": {named}" if named else "")
         + (f" and {more} more" if more > 0 else "")
     )
@@ -111,16 +111,16 @@ def nagios(report: Report) -> str:
         "unseen": len(report.unseen),
     }
     data = " ".join(f"{name}={number};;;0" for name, number in numbers.items())
-    return f"{_monitored(state, text)} | {data}"
+    return f"{monitored(state, text)} | {data}"
 
 
 def nagios_blind(reason: str) -> str:
     """Return the line for an audit that could not look."""
-    return _monitored("UNKNOWN", reason)
+    return monitored("UNKNOWN", reason)
 
 
-def _monitored(state: str, text: str) -> str:
-    # What follows a bar is taken for performance data.
+def monitored(state: str, text: str) -> str:
+    """Return a monitor's state and text; what follows a bar would be taken for performance data."""
     return f"HADRIAN {state} - {render.cell(text).replace('|', '/')}"
 
 
@@ -131,7 +131,7 @@ def page(report: Report) -> str:
     if report.unseen:
         items = "".join(f"<li>{html.escape(unseen(one))}</li>\n" for one in report.unseen)
         sections.append(f"<h2>Not seen</h2>\n<ul>\n{items}</ul>")
-    return _PAGE.format(title=html.escape(title), summary=html.escape(summary(report)), sections="\n".join(sections))
+    return PAGE.format(title=html.escape(title), summary=html.escape(summary(report)), sections="\n".join(sections))
 
 
 def _section(title: str, found: list[Finding]) -> str:
@@ -145,14 +145,15 @@ def _section(title: str, found: list[Finding]) -> str:
 def _row(finding: Finding) -> str:
     texts = (finding.grade, finding.rule.severity, finding.rule.id, finding.object, finding.where)
     numbers = (size(finding.size), rows(finding.rows), finding.since)
-    remedy = f"<code>{_escaped(finding.command)}</code>" if finding.command else _escaped(finding.rule.remedy)
-    cells = [f"<td>{_escaped(text)}</td>" for text in texts]
-    cells += [f'<td class="number">{_escaped(number)}</td>' for number in numbers]
-    cells += [f"<td>{_escaped(finding.message)}</td>", f"<td>{remedy}</td>"]
+    remedy = f"<code>{escaped(finding.command)}</code>" if finding.command else escaped(finding.rule.remedy)
+    cells = [f"<td>{escaped(text)}</td>" for text in texts]
+    cells += [f'<td class="number">{escaped(number)}</td>' for number in numbers]
+    cells += [f"<td>{escaped(finding.message)}</td>", f"<td>{remedy}</td>"]
     return f'<tr class="{finding.grade.value}">{"".join(cells)}</tr>\n'
 
 
-def _escaped(value: object) -> str:
+def escaped(value: object) -> str:
+    """Return a cell's text for HTML, empty for None."""
     return "" if value is None else html.escape(render.cell(value))
 
 
@@ -179,5 +180,6 @@ def _mending(finding: Finding) -> str:
     return f"\n{comments}{finding.command or '-- no statement does it'}\n"
 
 
-def _count(number: int, what: str) -> str:
+def count(number: int, what: str) -> str:
+    """Return a number of something, in the plural unless it is one."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

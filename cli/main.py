@@ -31,6 +31,7 @@ COMMANDS = {
     "pair": ("cli.commands.pair:command", "Run a primary and a hot standby on this machine."),
     "schema": ("cli.commands.schema:command", "Install Hadrian's tables in a database, or upgrade them."),
     "audit": ("cli.commands.audit:command", "Find what will not be there after a failover."),
+    "verify": ("cli.commands.verify:command", "Find out whether the standby holds what the primary holds."),
     "lint": ("cli.commands.lint:command", "Judge SQL scripts by what a standby would have of them."),
     "explain": ("cli.commands.explain:command", "Show one rule, or why a statement gets its verdict."),
     "rules": ("cli.commands.rules:command", "List what replicates and what does not, mode by mode."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Protocol
 
 from replicator.comparison import Compared, Progress, Request, Suspect
@@ -67,7 +67,10 @@ class Comparable(Protocol):
     waited for.
     """
 
-    mode: Mode
+    @property
+    def mode(self) -> Mode:
+        """How the two replicate. Raises: NodeUnreachable."""
+        ...
 
     def check(self) -> None:
         """Look at both nodes.
@@ -78,8 +81,11 @@ class Comparable(Protocol):
         """
         ...
 
-    def compare(self, request: Request) -> Iterator[Compared | Suspect | Unseen | Progress]:
+    def compare(self, request: Request) -> Generator[Compared | Suspect | Unseen | Progress]:
         """Yield what was compared, what did not look the same, and what could not be looked at, as it is found.
+
+        What was to be compared and could not be is a `Suspect` that is unsettled; an `Unseen` is what more a grant or
+        an extension would show. A caller that has enough closes the generator.
 
         Raises:
             NodeUnreachable, NodeLost: a node went away and did not come back in time.

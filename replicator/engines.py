@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from replicator.engine import Auditable, ScriptReader, Stage
+from replicator.engine import Auditable, Comparable, ScriptReader, Stage
 from replicator.errors import BadInput, NotConfigured
 from replicator.rule import Mode, Rule
 
@@ -82,6 +82,26 @@ def auditable(primary_url: str, standby_url: str | None, mode: Mode | None, time
     from replicator.postgres.audit.pair import pair
 
     return pair(primary_url, standby_url, mode, timeout_s)
+
+
+def comparable(primary_url: str, standby_url: str, mode: Mode | None, timeout_s: float) -> Comparable:
+    """Return the pair for a comparison; without a mode, the nodes are asked for it.
+
+    Raises:
+        BadInput: not URLs of one engine of ours, or not a mode of that engine.
+        NodeUnreachable: a node that was asked does not answer.
+        NotConfigured: the engine cannot be compared.
+    """
+    engine = engine_of(primary_url)
+    if engine_of(standby_url) != engine:
+        raise BadInput("the two nodes are of two engines", hint="give the URLs of two nodes of one pair")
+    if mode is not None and (mode is Mode.DB2_HADR) != (engine == "db2"):
+        raise BadInput(f"{primary_url.partition(':')[0]}:// does not replicate as {mode}", hint="leave out --mode")
+    if engine == "db2":
+        raise NotConfigured("Db2 is not compared yet", hint="give the URLs of two PostgreSQL nodes")
+    from replicator.postgres.verify.pair import ComparedPair
+
+    return ComparedPair(primary_url, standby_url, mode, timeout_s)
 
 
 def rules(mode: Mode) -> tuple[Rule, ...]:

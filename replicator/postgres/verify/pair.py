@@ -1,0 +1,55 @@
+"""A PostgreSQL pair as `verify` sees it: who compares what, for a standby and for a subscriber."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from functools import cached_property
+
+from replicator.comparison import Compared, Progress, Request, Suspect, What
+from replicator.postgres.adapter import PostgresDatabase
+from replicator.postgres.audit.catalog import Catalog
+from replicator.postgres.audit.logical import LogicalPair
+from replicator.postgres.audit.physical import PhysicalPair
+from replicator.postgres.verify import physical_rows
+from replicator.postgres.verify.couple import Couple
+from replicator.rule import Mode, Unseen
+
+_Compare = Callable[[Couple, Request], Iterator[Compared | Suspect | Unseen | Progress]]
+
+PHYSICAL: dict[What, _Compare] = {
+    What.ROWS: physical_rows.compare,
+}
+LOGICAL: dict[What, _Compare] = {}
+
+
+class ComparedPair:
+    """PostgreSQL's answer to `replicator.engine.Comparable`."""
+
+    def __init__(self, primary_url: str, standby_url: str, mode: Mode | None, timeout_s: float) -> None:
+        self._couple = Couple(PostgresDatabase(primary_url), PostgresDatabase(standby_url), timeout_s)
+        self._catalogs = Catalog(primary_url, timeout_s), Catalog(standby_url, timeout_s)
+        self._asked_for = mode
+
+    @cached_property
+    def mode(self) -> Mode:
+        """What was asked for, or what the nodes say. Raises: NodeUnreachable."""
+        if self._asked_for is not None:
+            return self._asked_for
+        subscribed = LogicalPair(*self._catalogs).is_subscribed()
+        return Mode.POSTGRES_LOGICAL if subscribed else Mode.POSTGRES_PHYSICAL
+
+    def check(self) -> None:
+        """Look at the roles, and whether the two belong together. Raises: BadInput, NodeUnreachable."""
+        (PhysicalPair if self.mode is Mode.POSTGRES_PHYSICAL else LogicalPair)(*self._catalogs).check()
+
+    def compare(self, request: Request) -> Generator[Compared | Suspect | Unseen | Progress]:
+        """Compare what is asked for, one kind after the other. Raises: NodeUnreachable, NodeLost."""
+        parts = PHYSICAL if self.mode is Mode.POSTGRES_PHYSICAL else LOGICAL
+        for what, compare in parts.items():
+            if what in request.what:
+                yield from compare(self._couple, request)
+
+    def close(self) -> None:
+        """Close every session."""
+        for node in (*self._catalogs, self._couple.primary, self._couple.standby):
+            node.close()
