@@ -1,0 +1,362 @@
+"""Whether a subscriber has its publisher's rows, while both are written to.
+
+Each table is read on both nodes at once, range by range of its key, and hashed there. The rows of a range that does
+not look the same are hashed again by a hash of their key, and of the buckets that differ the rows' hashes are compared
+one by one: two more reads of that range, however large it is. A table without a key that both nodes have in one order
+is one range.
+
+What is left are rows that differ, or that were being written to. They are read again in rounds, each of which waits
+until every subscription that the table comes by has applied what the publisher had committed: see
+`replicator.settling`. Nothing is held meanwhile, so no vacuum waits.
+
+Rows that the publications do not send are not looked for: a difference that they explain is settled.
+
+Source: PostgreSQL 18 documentation, chapter 29 "Logical Replication", 53.19 "pg_replication_slots", 27.2.4
+"pg_stat_replication".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from replicator.comparison import Compared, Progress, Request, Suspect, What, Word
+from replicator.errors import NotPermitted, QueryTimedOut, SchemaMissing
+from replicator.position import Lsn
+from replicator.postgres.verify import repair as repairs
+from replicator.postgres.verify import subscribed
+from replicator.postgres.verify.couple import Couple
+from replicator.postgres.verify.reader import Reader
+from replicator.postgres.verify.repair import Repair
+from replicator.postgres.verify.row_image import Digest, Key, Range, Rows
+from replicator.postgres.verify.subscribed import Absent, Subscribed
+from replicator.rule import Unseen
+from replicator.settling import Doubt, Sight
+
+_RANGE_BYTES = 8 << 20
+_RANGE_ROWS = 20_000
+_FEW = 512  # rows that are as soon listed as hashed by buckets
+_BUCKET_ROWS = 64
+_MOST_BUCKETS = 1 << 16
+_LISTED = 50_000  # rows of a node whose hashes are held at once
+_ASKED = 1_000  # rows that are settled at once
+_TOLD = 100  # rows whose values are read at once
+_POLL_S = 0.02
+
+
+def compare(couple: Couple, request: Request) -> Iterator[Compared | Suspect | Unseen | Progress]:
+    """Compare every table that the subscriber has from the publisher.
+
+    Raises:
+        BadInput: the file for the repair is there already.
+        NodeUnreachable, NodeLost: a node went away.
+    """
+    publisher, subscriber = (Reader(node, couple.timeout_s) for node in (couple.primary, couple.standby))
+    if publisher.ask("verify/hash_of_bytes") != subscriber.ask("verify/hash_of_bytes"):
+        why = "the two machines have another order of bytes, so their servers hash differently"
+        yield Unseen("rows", subscriber.where, why, "compare the tables by dumps of both")
+        return
+    chosen = [table for table in subscribed.tables(publisher, subscriber) if _is_chosen(table.object, request.tables)]
+    total = sum(table.size for table in chosen if isinstance(table, Subscribed))
+    done = 0
+    with contextlib.ExitStack() as stack:
+        repair = None
+        if request.repair is not None:
+            repair = stack.enter_context(repairs.written(request.repair, publisher.where, subscriber.where))
+        for table in chosen:
+            if isinstance(table, Absent):
+                yield Suspect(What.ROWS, table.object, Word.DIFFERENT, table.why)
+                continue
+            comparison = _Comparison(couple, request, table, repair, Progress(table.object, done, total))
+            yield from comparison.seen()
+            done += table.size
+
+
+def _is_chosen(name: str, patterns: Sequence[str]) -> bool:
+    plain = name.replace('"', "")
+    return not patterns or any(fnmatchcase(name, one) or fnmatchcase(plain, one) for one in patterns)
+
+
+class _Comparison:
+    """One table's."""
+
+    def __init__(
+        self, couple: Couple, request: Request, table: Subscribed, repair: Repair | None, progress: Progress
+    ) -> None:
+        self._request = request
+        self._table = table
+        self._repair = repair
+        self._progress = progress
+        self._publisher = Reader(couple.primary, request.max_snapshot_s)
+        self._subscriber = Reader(couple.standby, request.max_snapshot_s)
+        self._here = Rows(self._publisher, table, publisher=True)
+        self._there = Rows(self._subscriber, table, publisher=False)
+        self._behind: Counter[str] = Counter()
+        self._began = time.monotonic()
+        self._read = 0
+        self._rows = 0
+
+    def seen(self) -> Iterator[Compared | Suspect | Unseen | Progress]:
+        """Compare the table; what a node does not let it see is told."""
+        table = self._table
+        try:
+            if not self._is_ready():
+                names = ", ".join(table.subscriptions)
+                yield self._suspect(Word.UNSETTLED, f"its first copy by subscription {names} is not done")
+                return
+            yield from self._compared()
+        except NotPermitted as error:
+            grant = f"grant select on {table.object} to the role"
+            yield Unseen(f"rows of {table.object}", self._where(error), "permission denied, or row security", grant)
+        except QueryTimedOut as error:
+            longer = "let one read take longer with --max-snapshot"
+            yield Unseen(f"rows of {table.object}", self._where(error), "it took too long, or was locked", longer)
+        except SchemaMissing as error:
+            yield Unseen(f"rows of {table.object}", self._where(error), "it was dropped meanwhile", "compare again")
+
+    def _where(self, error: Exception) -> str:
+        """Return which node an error speaks of: each names its own first."""
+        nodes = (self._publisher.where, self._subscriber.where)
+        return next((where for where in nodes if str(error).startswith(where)), nodes[0])
+
+    def _is_ready(self) -> bool:
+        deadline = self._deadline()
+        while not self._table.ready:
+            known = self._subscriber.ask("verify/subscribed_relations")
+            if all(row.ready for row in known if row.object == self._table.object):
+                break
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL_S)
+        return True
+
+    def _compared(self) -> Iterator[Compared | Suspect | Progress]:
+        began = self._position()
+        suspects: list[Key] = []
+        for within, here, there in self._digests():
+            for keys in self._narrowed(within, max(here.copies, there.copies)) if here != there else ():
+                suspects += keys
+                while len(suspects) >= _ASKED:
+                    yield from self._settle(suspects[:_ASKED])
+                    del suspects[:_ASKED]
+            done, total = self._progress.done + self._read, self._progress.total
+            yield Progress(self._table.object, min(done, total), total)
+        if suspects:
+            yield from self._settle(suspects)
+        for reason, count in self._behind.items():
+            yield self._suspect(Word.UNSETTLED, f"{_counted(count)} not the same yet: {reason}")
+        left_out = ", ".join(self._table.left_out)
+        took = time.monotonic() - self._began
+        yield Compared(What.ROWS, self._table.object, self._rows, self._read, began, took, left_out)
+
+    # Where it differs
+
+    def _digests(self) -> Iterator[tuple[Range, Digest, Digest]]:
+        """Yield both nodes' digests, range by range, several at a time."""
+        jobs = self._request.jobs
+        waiting: deque[tuple[Range, Future[tuple[Digest, int]], Future[tuple[Digest, int]]]] = deque()
+        with ThreadPoolExecutor(2 * jobs) as pool:
+            for within in self._cut():
+                here, there = pool.submit(self._here.digest, within), pool.submit(self._there.digest, within)
+                waiting.append((within, here, there))
+                if len(waiting) >= jobs:
+                    yield self._answered(*waiting.popleft())
+            while waiting:
+                yield self._answered(*waiting.popleft())
+
+    def _answered(
+        self, within: Range, here: Future[tuple[Digest, int]], there: Future[tuple[Digest, int]]
+    ) -> tuple[Range, Digest, Digest]:
+        digest, size = here.result()
+        self._rows += digest.copies
+        self._keep_pace(size)
+        return within, digest, there.result()[0]
+
+    def _keep_pace(self, size: int) -> None:
+        self._read += size
+        if self._request.rate:
+            time.sleep(max(0.0, self._began + self._read / self._request.rate - time.monotonic()))
+
+    def _cut(self) -> Iterator[Range]:
+        """Yield ranges that have every key there can be, and about as many rows each."""
+        table = self._table
+        rows = max(1, min(_RANGE_ROWS, _RANGE_BYTES * max(table.rows, 1) // max(table.size, 1)))
+        above: Key | None = None
+        while table.ordered:
+            upto = self._here.bound(above, rows)
+            if upto is None:
+                break
+            yield Range(above, upto)
+            above = upto
+        yield Range(above)
+
+    def _narrowed(self, within: Range, copies: int) -> Iterator[list[Key]]:
+        """Yield the keys of a range whose rows are not the same on both nodes."""
+        if copies <= _FEW:
+            yield self._unlike(within, 0, [0])
+            return
+        mask = (1 << min(copies // _BUCKET_ROWS, _MOST_BUCKETS - 1).bit_length()) - 1
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(self._there.buckets, within, mask)
+            here, size = self._here.buckets(within, mask)
+            there, _ = asked.result()
+        self._keep_pace(size)
+        nothing = Digest(0, "")
+        sizes = {
+            bucket: max(here.get(bucket, nothing).copies, there.get(bucket, nothing).copies)
+            for bucket in here.keys() | there.keys()
+            if here.get(bucket) != there.get(bucket)
+        }
+        for buckets in _batches(sizes):
+            yield self._unlike(within, mask, buckets)
+
+    def _unlike(self, within: Range, mask: int, buckets: Sequence[int]) -> list[Key]:
+        here = self._here.hashes(within, mask, buckets)
+        there = self._there.hashes(within, mask, buckets)
+        return [key for key in here.keys() | there.keys() if here.get(key) != there.get(key)]
+
+    # What becomes of it
+
+    def _settle(self, keys: Sequence[Key]) -> Iterator[Suspect]:
+        """Look at rows in rounds until each is explained or proven, or the time is over."""
+        doubts = {key: Doubt() for key in keys}
+        proven: list[tuple[Key, Doubt]] = []
+        deadline = self._deadline()
+        waits_for = ""
+        while doubts and not waits_for:
+            seen = self._here.sights(list(doubts))
+            position = self._position()
+            words = {key: doubt.see_primary(seen.get(key)) for key, doubt in doubts.items()}
+            yield from self._judged(doubts, words, proven)
+            if not doubts:
+                break
+            waits_for = self._awaited(position, deadline)
+            if not waits_for:
+                seen = self._there.sights(list(doubts))
+                words = {key: doubt.see_follower(seen.get(key)) for key, doubt in doubts.items()}
+                yield from self._judged(doubts, words, proven)
+            if time.monotonic() >= deadline:
+                break
+        yield from self._different(proven)
+        if waits_for:
+            self._behind[waits_for] += len(doubts)
+            return
+        for key in doubts:
+            yield self._suspect(Word.UNSETTLED, "is written to all the time", key)
+
+    def _judged(
+        self, doubts: dict[Key, Doubt], words: dict[Key, Word], proven: list[tuple[Key, Doubt]]
+    ) -> Iterator[Suspect]:
+        """Take the rows out of doubt that need no other round: those that differ are proven, the others are told."""
+        for key, word in words.items():
+            if word is Word.UNSETTLED:
+                continue
+            doubt = doubts.pop(key)
+            if word is Word.SETTLED:
+                yield self._suspect(word, "was being written to")
+            elif unsent := self._unsent(doubt):
+                yield self._suspect(Word.SETTLED, f"the publications send no {unsent}")
+            else:
+                proven.append((key, doubt))
+
+    def _unsent(self, doubt: Doubt) -> str:
+        """Return what is not sent and would explain the difference, or nothing."""
+        if doubt.follower is None:
+            return "" if self._table.inserts else "inserts"
+        if doubt.primary is None:
+            return "" if self._table.deletes else "deletes"
+        return "" if self._table.updates else "updates"
+
+    def _position(self) -> Lsn:
+        return Lsn(self._publisher.ask("verify/log_position")[0].lsn)
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self._request.settle_s
+
+    def _awaited(self, position: Lsn, deadline: float) -> str:
+        """Wait until the subscriptions have applied a position; return what they still lack when the time is over."""
+        slots = list(self._table.slots)
+        while True:
+            confirmed = self._publisher.ask("verify/confirmed", slots=slots)[0].lsn
+            if confirmed is not None and Lsn(confirmed) >= position:
+                return ""
+            if self._behind or time.monotonic() >= deadline:  # one wait is enough for all
+                names = ", ".join(self._table.subscriptions)
+                return f"subscription {names} has not come to {position} in time"
+            time.sleep(_POLL_S)
+
+    # How it is told
+
+    def _different(self, proven: Sequence[tuple[Key, Doubt]]) -> Iterator[Suspect]:
+        wanted = self._request.show_values or self._repair is not None
+        for start in range(0, len(proven), _TOLD):
+            some = proven[start : start + _TOLD]
+            keys = [key for key, _ in some]
+            here, there = (rows.values(keys) if wanted else {} for rows in (self._here, self._there))
+            for key, doubt in some:
+                values = here.get(key, []), there.get(key, [])
+                if self._repair is not None:
+                    self._repair.add(self._table, *values)
+                columns = self._unlike_columns(doubt)
+                shown = [self._named(rows) if self._request.show_values else None for rows in values]
+                found = self._suspect(Word.DIFFERENT, _said(doubt, columns), key)
+                yield replace(found, columns=columns, primary=shown[0], standby=shown[1])
+
+    def _unlike_columns(self, doubt: Doubt) -> tuple[str, ...]:
+        here, there = (_rows(one) for one in (doubt.primary, doubt.follower))
+        if len(here) != 1 or len(there) != 1:
+            return ()
+        return tuple(
+            column.name for column, mine, its in zip(self._table.columns, here[0], there[0], strict=True) if mine != its
+        )
+
+    def _named(self, rows: Sequence[repairs.Texts]) -> dict[str, str | None] | None:
+        return dict(zip((column.name for column in self._table.columns), rows[0], strict=True)) if rows else None
+
+    def _suspect(self, word: Word, message: str, key: Key = ()) -> Suspect:
+        names = self._table.key
+        place = f"rows of hash {key[0]}" if key and not names else ""
+        named = dict(zip((column.name for column in names), key, strict=True)) if key and names else {}
+        return Suspect(What.ROWS, self._table.object, word, message, place, named)
+
+
+def _rows(sight: Sight | None) -> tuple[tuple[int, ...], ...]:
+    return () if sight is None else sight.content  # type: ignore[return-value]
+
+
+def _said(doubt: Doubt, columns: Sequence[str]) -> str:
+    here, there = (len(_rows(one)) for one in (doubt.primary, doubt.follower))
+    if here == there == 1:
+        return f"differs in {', '.join(columns)}"
+    if not there and here == 1:
+        return "is not on the subscriber"
+    if not here and there == 1:
+        return "is on the subscriber only"
+    return f"is {_times(here)} on the publisher and {_times(there)} on the subscriber"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _counted(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
+
+
+def _batches(sizes: dict[int, int]) -> Iterable[list[int]]:
+    """Yield buckets, as many at a time as have no more rows than may be listed."""
+    batch: list[int] = []
+    rows = 0
+    for bucket, size in sizes.items():
+        if batch and rows + size > _LISTED:
+            yield batch
+            batch, rows = [], 0
+        batch.append(bucket)
+        rows += size
+    if batch:
+        yield batch

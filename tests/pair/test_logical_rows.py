@@ -1,0 +1,168 @@
+"""Rows of a publisher and its subscriber, compared while both are in use: each damage found, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import LiteralString, cast
+
+import psycopg
+import pytest
+
+from replicator.comparison import Compared, Request, Suspect, What, Word
+from replicator.errors import BadInput
+from replicator.postgres.topology import wait_until
+from replicator.postgres.verify import logical_rows
+from replicator.rule import Unseen
+from tests.fixtures.subscription import ROWS, Subscription, fresh_subscription
+
+REQUEST = Request(frozenset({What.ROWS}), settle_s=20)
+
+
+@pytest.fixture(scope="module")
+def both() -> Iterator[Subscription]:
+    """Make the two once."""
+    with fresh_subscription() as made:
+        yield made
+
+
+def seen(both: Subscription, request: Request = REQUEST) -> list[Compared | Suspect | Unseen]:
+    """Compare the two."""
+    found = logical_rows.compare(both.couple, request)
+    return [one for one in found if isinstance(one, Compared | Suspect | Unseen)]
+
+
+def suspects(both: Subscription, *tables: str, **more: object) -> list[Suspect]:
+    """Return what did not look the same and was not explained."""
+    request = dataclasses.replace(REQUEST, tables=tables, **more)  # type: ignore[arg-type]
+    found = [one for one in seen(both, request) if not isinstance(one, Compared)]
+    assert all(isinstance(one, Suspect) for one in found), found
+    return [one for one in found if isinstance(one, Suspect) and one.word is not Word.SETTLED]
+
+
+def test_what_is_the_same_is_found_to_be(both: Subscription) -> None:
+    """Other layouts, types, keys and filters make no difference, and every row that is sent is compared."""
+    found = seen(both)
+    assert not [one for one in found if not isinstance(one, Compared)]
+    counted = {one.object: one.items for one in found if isinstance(one, Compared)}
+    assert counted == {"app.item": ROWS, 'app."City"': 700, "app.log": 40, "app.sale": 30, "app.event": 200}
+
+
+# What is done to the subscriber's rows, and what must be said of it: table, key, columns or the message.
+DAMAGE = {
+    "update app.item set price = price + 0.1 where id = 17": [("app.item", {"id": "17"}, ("price",))],
+    "update app.item set price = 1 where id = 7": [("app.item", {"id": "7"}, ("price",))],  # was 1.0000000000000000
+    "update app.item set name = null where id = 900": [("app.item", {"id": "900"}, ("name",))],
+    "update app.item set body = '' where id = 90": [],  # as it was
+    "update app.item set body = overlay(body placing 'z' from 15000) where id = 2400": [
+        ("app.item", {"id": "2400"}, ("body",))
+    ],
+    "update app.item set mood = 'sad', made = made + 1 where id = 50": [("app.item", {"id": "50"}, ("made", "mood"))],
+    "update app.item set mine = 8 where id = 51": [],  # is not published
+    "update app.item as i set name = j.name from app.item as j where i.id + j.id = 401 and i.id in (200, 201)": [
+        ("app.item", {"id": "200"}, ("name",)),
+        ("app.item", {"id": "201"}, ("name",)),
+    ],
+    f"delete from app.item where id in (1, {ROWS})": [
+        ("app.item", {"id": "1"}, "is not on the subscriber"),
+        ("app.item", {"id": str(ROWS)}, "is not on the subscriber"),
+    ],
+    "insert into app.item (id) values (-5), (9000)": [
+        ("app.item", {"id": "-5"}, "is on the subscriber only"),
+        ("app.item", {"id": "9000"}, "is on the subscriber only"),
+    ],
+    "update app.\"City\" set people = 0 where name = 'town 33'": [
+        ('app."City"', {"country": "13", "name": "town 33"}, ("people",))
+    ],
+    "update app.\"City\" set name = 'town ''\\8%:x' where name = 'town 8'": [
+        ('app."City"', {"country": "8", "name": "town 8"}, "is not on the subscriber"),
+        ('app."City"', {"country": "8", "name": "town '\\8%:x"}, "is on the subscriber only"),
+    ],
+    "delete from app.log where ctid in (select ctid from app.log where said = 'line 3' limit 1)": [
+        ("app.log", {}, "is 4 times on the publisher and 3 times on the subscriber")
+    ],
+    "insert into app.log select at, said from app.log where said in ('line 4', 'line 5')": [
+        ("app.log", {}, "is 4 times on the publisher and 8 times on the subscriber"),
+        ("app.log", {}, "is 4 times on the publisher and 8 times on the subscriber"),
+    ],
+    "update app.sale set amount = 0 where id = 6": [("app.sale", {"region": "eu", "id": "6"}, ("amount",))],
+    "update app.sale set region = 'us' || random() where id = 9": [
+        ("app.sale", {"region": "eu", "id": "9"}, "is not on the subscriber")
+    ],
+    "insert into app.sale values ('us', 999, 1) on conflict do nothing": [],  # somebody else's
+    "update app.event set kind = '' where id = 150": [("app.event", {"id": "150"}, ("kind",))],
+    "delete from app.event where id = 20": [("app.event", {"id": "20"}, "is not on the subscriber")],
+}
+
+
+def told(found: list[Suspect]) -> list[tuple[str, dict[str, str], object]]:
+    """Return what a comparison says, as `DAMAGE` has it, sorted."""
+    assert all(one.word is Word.DIFFERENT for one in found), found
+    return sorted(((one.object, dict(one.key), one.columns or one.message) for one in found), key=repr)
+
+
+EXPECTED = sorted((one for expected in DAMAGE.values() for one in expected), key=repr)
+
+
+def test_each_damage_is_found_and_mended(both: Subscription, tmp_path: Path) -> None:
+    """Every row that is not the publisher's is located, by key and columns; the statements that are written mend it."""
+    for statement in DAMAGE:
+        both.there(statement.replace("%", "%%"))
+    file = tmp_path / "repair.sql"
+    assert told(suspects(both, repair=file)) == EXPECTED
+    with pytest.raises(BadInput, match="exists"):
+        suspects(both, repair=file)
+    with psycopg.connect(both.subscriber.conninfo, autocommit=True) as connection:
+        connection.execute(cast("LiteralString", file.read_text()))
+    assert suspects(both) == []
+    assert both.pair.run("select mine from app.item where id = 51", "b") == [(8,)]
+
+
+@contextlib.contextmanager
+def written_to(both: Subscription) -> Iterator[None]:
+    """Let writers change the publisher in the block: one row over and over, many rows, rows that come and go."""
+    work = (
+        "update app.item set price = price + 1 where id = 1000",
+        "update app.item set body = body || 'y' where id between 1001 and 1001 + (random() * 800)::int",
+        "insert into app.item select 3000 + (random() * 500)::int, 'new' on conflict (id) do nothing",
+        "delete from app.item where id >= 3000 and random() < 0.5",
+        'update app."City" set people = people + 1 where people >= 100 and country = (random() * 19)::int',
+        "insert into app.log values (now(), 'busy'), (now(), 'busy')",
+        "delete from app.log where said = 'busy' and random() < 0.5",
+        "update app.event set kind = kind || 'x' where id between 30 and 90 and random() < 0.3",
+    )
+    stop = threading.Event()
+    counts = [0] * len(work)
+
+    def write(first: int) -> None:
+        with psycopg.connect(both.publisher.conninfo, autocommit=True) as connection:
+            for number in itertools.cycle(range(first, len(work), 2)):
+                if stop.is_set():
+                    return
+                connection.execute(work[number])
+                counts[number] += 1
+
+    threads = [threading.Thread(target=write, args=(first,)) for first in (0, 1)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until(lambda: min(counts) > 5, "every writer to write", timeout_s=30)
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_under_load_nothing_is_missed_and_nothing_else_is_said(both: Subscription) -> None:
+    """Rows that are written to while they are compared are settled, and the damage among them is found as at rest."""
+    both.catch_up()
+    with written_to(both):
+        assert suspects(both) == []
+        for statement in DAMAGE:
+            both.there(statement.replace("%", "%%"))
+        assert told(suspects(both)) == EXPECTED
