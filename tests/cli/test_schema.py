@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from replicator import migrate
 from replicator.postgres import topology
 from tests.fixtures.command import complaint, hadrian
 from tests.fixtures.pair import Pair
@@ -33,11 +34,9 @@ def test_install_says_what_it_did(url: str) -> None:
     """The first time it names what was applied, the second time that all was there."""
     first, second = (hadrian("schema", "install", "--primary", url) for _ in range(2))
     assert (first.returncode, second.returncode) == (0, 0), first.stderr
-    assert (
-        "is installed now; applied 0001_store, 0002_feed_and_run, 0003_feeds, 0004_artifacts, 0005_retention"
-        in first.stdout
-    )
-    assert "was installed already, with 5 migrations; nothing to do" in second.stdout
+    files = migrate.available("postgres")
+    assert f"is installed now; applied {', '.join(map(str, files))}" in first.stdout
+    assert f"was installed already, with {len(files)} migrations; nothing to do" in second.stdout
 
 
 def test_install_as_json(url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from replicator.errors import HadrianError, NotPermitted
 from replicator.position import Cursor, Lsn
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.step_journal import Step
-from replicator.store import checkpoints, reader
+from replicator.store import checkpoints, keyring, quota, reader
 from replicator.store.writer import Writer, publish
 from tests.fixtures.pair import Pair
 
@@ -56,8 +57,14 @@ def _is_denied(node: PostgresDatabase, statement: str) -> bool:
     return False
 
 
-def test_a_trainer_leaves_what_a_run_leaves_and_deletes_nothing(pair: Pair) -> None:
-    """Run, step, checkpoint and what was passed over; a reader reads all of it back."""
+def test_a_trainer_leaves_what_a_run_leaves_and_deletes_nothing(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run, step, sealed checkpoint and what was passed over, within its quota; a reader reads all of it back."""
+    monkeypatch.setenv(keyring.VARIABLE, str(keyring.add(tmp_path / "keys").path))
+    with _as(pair, "admin") as node:
+        for run in (None, "r"):
+            quota.put(node, run, 1 << 20)
     with _as(pair, "trainer") as node:
         step_journal.open_run(node, "r", "f", "{}")
         step_journal.append(node, "r", Step(1, Cursor(Lsn(0), 0), _CURSOR, 1, bytes(32), 1.0, 1.0))
@@ -70,6 +77,8 @@ def test_a_trainer_leaves_what_a_run_leaves_and_deletes_nothing(pair: Pair) -> N
         for table in _tables(pair):
             assert _is_denied(node, f"delete from hadrian.{table}"), table
         assert _is_denied(node, "update hadrian.artifact set name = 'other'")
+        assert _is_denied(node, "update hadrian.quota set allowed_bytes = 1")
+        assert _is_denied(node, "insert into hadrian.quota (run, allowed_bytes) values ('s', 1)")
     with _as(pair, "reader") as node:
         (found,) = checkpoints.found(node, "r")
         assert reader.read(node, reader.manifest(node, found.artifact_id).blobs[0]) == b"weights"
