@@ -174,7 +174,7 @@ class Coordinator:
             emit(
                 "checkpoint", step=step, chunks=saved.written.chunks, new_chunks=saved.written.new_chunks,
                 plain_bytes=saved.written.plain_bytes, stored_bytes=saved.written.stored_bytes,
-                held_s=saved.held_s, took_s=saved.took_s,
+                held_s=self._saver.held_s, took_s=saved.took_s,
             )  # fmt: skip
         self._report(self._durability.poll())
 

@@ -62,6 +62,7 @@ class _Session:
         self._optim = step.optimizer(self._model, recipe.optimizer)
         self._state = State(self._model, self._optim, recipe.seed)
         self._saver = saver
+        self._optim.register_step_pre_hook(lambda *_: saver.wait_copied())
         encoder = dataset.Encoder(model.load_tokenizer(recipe.model.path), recipe.data)
         self._coordinator = Coordinator(recipe, nodes, found, encoder, saver)
 
