@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, LiteralString
 
-from sqlalchemy import Row
+from sqlalchemy import URL, Row
 
 from replicator import sql
 from replicator.errors import HadrianError, NotPermitted, QueryTimedOut
@@ -46,7 +46,7 @@ class Catalog:
         where: host, port and database, for messages.
     """
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(self, url: str | URL, timeout_s: float) -> None:
         self._server = Server(url)
         self._timeout_s = timeout_s
         self.where = self._server.where

@@ -37,7 +37,7 @@ class LogicalPair:
 
     def is_subscribed(self) -> bool:
         """Return whether the second node has a subscription to the first. Raises: NodeUnreachable."""
-        return self._subscriber is not None and self._subscriber.role is Role.PRIMARY and bool(self._publications())
+        return self._subscriber is not None and self._subscriber.role is Role.PRIMARY and bool(self.publications())
 
     def check(self) -> None:
         """Look at the roles, and whether the two are bound. Raises: BadInput, NodeUnreachable."""
@@ -52,7 +52,7 @@ class LogicalPair:
         """Ask the publisher and, where there is one, compare the subscriber. Raises: NodeUnreachable, NodeLost."""
         rules = {rule.subject: rule for rule in RULES}
         couple = Couple(self._publisher, self._subscriber or self._publisher, rules)
-        publications = self._publications()
+        publications = self.publications()
         yield from run(couple, _ALONE)
         yield from run(couple, logical_schema.alone(publications))
         if self._subscriber is None:
@@ -67,8 +67,8 @@ class LogicalPair:
         if self._subscriber is not None:
             self._subscriber.close()
 
-    def _publications(self) -> list[str]:
-        """Return what the subscriber subscribes to here or, without one, all there are."""
+    def publications(self) -> list[str]:
+        """Return what the subscriber subscribes to here or, without one, all there are. Raises: NodeUnreachable."""
         if self._subscriber is None:
             return [row.name for row in self._publisher.ask("catalog/publications")]
         slots = {row.name for row in self._publisher.ask("catalog/feeding_slots")}

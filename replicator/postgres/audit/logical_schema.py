@@ -25,11 +25,12 @@ def alone(publications: Sequence[str]) -> tuple[Check, ...]:
 
 def together(publications: Sequence[str]) -> tuple[Check, ...]:
     """Return the checks that compare the subscriber's definitions."""
-    return (
-        Check("columns of published tables", partial(_columns, publications), since=150_000),
-        Check("objects and roles", _objects, since=110_000),
-        Check("settings", _settings),
-    )
+    return columns(publications), Check("objects and roles", _objects, since=110_000), SETTINGS
+
+
+def columns(publications: Sequence[str]) -> Check:
+    """Return the check of the columns that rows must fit."""
+    return Check("columns of published tables", partial(_columns, publications), since=150_000)
 
 
 def _unpublished(publications: Sequence[str], couple: Couple) -> Iterator[Finding]:
@@ -110,3 +111,6 @@ def _settings(couple: Couple) -> Iterator[Finding]:
     for name, ours in couple.primary.settings.items():
         if ours.should_match and name in theirs and theirs[name].value != ours.value:
             yield couple.rules[Subject.SETTING].found(name, couple.standby.where, grade=Grade.MAY)
+
+
+SETTINGS = Check("settings", _settings)

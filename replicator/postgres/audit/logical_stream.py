@@ -75,10 +75,11 @@ def _all_seen(couple: Couple) -> Iterator[Finding]:
     yield from ()
 
 
+SEQUENCES = Check("values of sequences", _stale_sequences)
 ALONE = (Check("values of sequences", _used_sequences),)
 TOGETHER = (
     Check("state of the subscriptions", _stopped, since=150_000),
     Check("first copies of tables", _unready),
     Check("log not yet confirmed", _lag),
-    Check("values of sequences", _stale_sequences),
+    SEQUENCES,
 )

@@ -62,8 +62,8 @@ def _read_files(couple: Couple) -> Iterator[Finding]:
             yield couple.rules[Subject.SERVER_FILE].found(path, couple.standby.where, size=ours[path].size)
 
 
-TOGETHER = (
-    Check("directories of tablespaces", _tablespaces, f"{_READ} to {{role}};"),
+DIRECTORIES = Check("directories of tablespaces", _tablespaces, f"{_READ} to {{role}};")
+FILES = (
     Check(
         "libraries",
         _libraries,
@@ -78,3 +78,4 @@ TOGETHER = (
         since=110_000,
     ),
 )
+TOGETHER = (DIRECTORIES, *FILES)

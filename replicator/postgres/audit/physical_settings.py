@@ -111,8 +111,9 @@ def _some(shown: list[str]) -> str:
     return ", ".join(f"'{one}'" for one in shown[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
+ALL_SEEN = Check("settings that hold commands and paths", _hidden, _SEE_SETTINGS)
 ALONE = (
-    Check("settings that hold commands and paths", _hidden, _SEE_SETTINGS),
+    ALL_SEEN,
     on_each("settings that a power cut makes dangerous", "catalog/unsafe_writes"),
     on_each("settings that wait for a restart", "catalog/pending_settings"),
     on_each(

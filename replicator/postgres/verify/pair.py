@@ -10,7 +10,19 @@ from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.audit.catalog import Catalog
 from replicator.postgres.audit.logical import LogicalPair
 from replicator.postgres.audit.physical import PhysicalPair
-from replicator.postgres.verify import physical_rows
+from replicator.postgres.verify import (
+    collations,
+    grants,
+    large_objects,
+    libraries,
+    logical_schema,
+    logical_state,
+    physical_rows,
+    schema,
+    sequences,
+    settings,
+    tablespaces,
+)
 from replicator.postgres.verify.couple import Couple
 from replicator.rule import Mode, Unseen
 
@@ -18,8 +30,25 @@ _Compare = Callable[[Couple, Request], Iterator[Compared | Suspect | Unseen | Pr
 
 PHYSICAL: dict[What, _Compare] = {
     What.ROWS: physical_rows.compare,
+    What.SCHEMA: schema.compare,
+    What.SETTINGS: settings.physical,
+    What.LIBRARIES: libraries.compare,
+    What.SEQUENCES: sequences.compare,
+    What.LOBS: large_objects.compare,
+    What.COLLATIONS: collations.physical,
+    What.ROLES: grants.compare,
+    What.TABLESPACES: tablespaces.compare,
 }
-LOGICAL: dict[What, _Compare] = {}
+LOGICAL: dict[What, _Compare] = {
+    What.SCHEMA: logical_schema.compare,
+    What.SETTINGS: settings.logical,
+    What.LIBRARIES: logical_state.libraries_named,
+    What.SEQUENCES: logical_state.sequences,
+    What.LOBS: logical_state.large_objects,
+    What.COLLATIONS: collations.logical,
+    What.ROLES: logical_state.roles,
+    What.TABLESPACES: logical_state.tablespaces,
+}
 
 
 class ComparedPair:

@@ -1,0 +1,228 @@
+"""Whether things that have names are the same on a standby: definitions, grants, sequences, whatever a log brings.
+
+The primary is read first, then a position of its log behind that; once the standby has replayed that, the standby is
+read. What does not look the same then may have been changed in between, so it is read again in rounds, and judged as
+`replicator.settling` has it, until each is explained or proven, or the time is over.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from replicator.comparison import Compared, Request, Suspect, What, Word
+from replicator.errors import HadrianError, RecoveryConflict
+from replicator.position import Lsn
+from replicator.postgres.verify.couple import Couple
+from replicator.postgres.verify.reader import Reader
+from replicator.postgres.verify.refusals import told
+from replicator.rule import Grade, Unseen
+from replicator.settling import Doubt, Sight
+
+_FIRST_PAUSE_S = 0.02
+_LONGEST_PAUSE_S = 1.0
+_TRIES = 5
+_LOOKS = 3
+
+Sights = Mapping[str, Sight]
+
+
+class Judge(Protocol):
+    """Who hears what both nodes show of one thing, in turns, and says what is known of it so far."""
+
+    def see_primary(self, seen: Sight | None) -> Word:
+        """Begin a round."""
+        ...
+
+    def see_follower(self, seen: Sight | None) -> Word:
+        """End a round."""
+        ...
+
+    def said(self) -> str:
+        """Return what differs, as a sentence goes on behind its name."""
+        ...
+
+    def values(self) -> tuple[Mapping[str, str | None] | None, Mapping[str, str | None] | None]:
+        """Return what the primary and the standby showed last."""
+        ...
+
+
+class Definitions:
+    """Judges a definition, or whatever else has a version: one more look at the primary is proof."""
+
+    def __init__(self) -> None:
+        self._doubt = Doubt()
+
+    def see_primary(self, seen: Sight | None) -> Word:
+        """As `Doubt.see_primary`."""
+        return self._doubt.see_primary(seen)
+
+    def see_follower(self, seen: Sight | None) -> Word:
+        """As `Doubt.see_follower`."""
+        return self._doubt.see_follower(seen)
+
+    def said(self) -> str:
+        """Return what differs."""
+        if self._doubt.follower is None:
+            return "is not on the standby"
+        return "is on the standby only" if self._doubt.primary is None else "is not the same on the standby"
+
+    def values(self) -> tuple[Mapping[str, str | None] | None, Mapping[str, str | None] | None]:
+        """Return both definitions."""
+        here, there = (
+            None if seen is None else {"definition": str(seen.content)}
+            for seen in (self._doubt.primary, self._doubt.follower)
+        )
+        return here, there
+
+
+class Unversioned(Definitions):
+    """Judges what has no version, so that it may have become another and the same again: it must differ three times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: object = None
+        self._times = 0
+
+    def see_primary(self, seen: Sight | None) -> Word:
+        """As `Doubt.see_primary`, for the third time."""
+        return self._counted(super().see_primary(seen))
+
+    def see_follower(self, seen: Sight | None) -> Word:
+        """As `Doubt.see_follower`, for the third time."""
+        return self._counted(super().see_follower(seen))
+
+    def _counted(self, word: Word) -> Word:
+        if word is not Word.DIFFERENT:
+            return word
+        shown = self.values()
+        self._times = self._times + 1 if shown == self._shown else 1
+        self._shown = shown
+        return Word.DIFFERENT if self._times >= _LOOKS else Word.UNSETTLED
+
+
+@dataclass(frozen=True, slots=True)
+class Things:
+    """What is compared, how it is read, and who judges it.
+
+    Attributes:
+        what: of which kind.
+        label: what they are called together, in the plural.
+        read: reads a node's, by name; only these where it is given some.
+        judge: makes a judge of one.
+        grade: how much a difference asks for.
+        left_out: what of them is not compared.
+    """
+
+    what: What
+    label: str
+    read: Callable[[Reader, Collection[str] | None], Sights]
+    judge: Callable[[], Judge]
+    grade: Grade = Grade.MUST
+    left_out: str = ""
+
+
+def compare(
+    couple: Couple, request: Request, things: Things, names: Collection[str] | None = None
+) -> Iterator[Compared | Suspect | Unseen]:
+    """Compare all things of a kind, or those of some names.
+
+    Raises:
+        NodeUnreachable, NodeLost: a node went away.
+    """
+    yield from told(couple, things.what, things.label, _Rounds(couple, request, things).seen(names))
+
+
+class _Rounds:
+    def __init__(self, couple: Couple, request: Request, things: Things) -> None:
+        self._things = things
+        self._primary = Reader(couple.primary, couple.timeout_s)
+        self._standby = Reader(couple.standby, couple.timeout_s)
+        self._began = time.monotonic()
+        self._deadline = self._began + request.settle_s
+        self._show_values = request.show_values
+        self._pause_s = _FIRST_PAUSE_S
+        self._settled = 0
+
+    def seen(self, names: Collection[str] | None) -> Iterator[Compared | Suspect]:
+        before = self._position()
+        here = self._read(self._primary, names)
+        there = self._replayed(self._position(), names)
+        if there is None:
+            yield self._suspect(self._things.label, Word.UNSETTLED, f"the standby has not replayed {before} in time")
+            return
+        doubts: dict[str, Judge] = {}
+        for name in {**here, **there}:
+            judge = self._things.judge()
+            judge.see_primary(here.get(name))
+            if judge.see_follower(there.get(name)) is not Word.SETTLED:
+                doubts[name] = judge
+        yield from self._settle(doubts)
+        took = time.monotonic() - self._began
+        things = self._things
+        yield Compared(things.what, things.label, len(here), 0, before, took, things.left_out)
+
+    def _settle(self, doubts: dict[str, Judge]) -> Iterator[Suspect]:
+        """Look at things in rounds until each is explained or proven, or the time is over."""
+        while doubts and time.monotonic() < self._deadline:
+            time.sleep(self._pause_s)
+            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+            here = self._read(self._primary, list(doubts))
+            position = self._position()
+            yield from self._judged(doubts, {name: one.see_primary(here.get(name)) for name, one in doubts.items()})
+            there = self._replayed(position, list(doubts)) if doubts else {}
+            if there is None:
+                break
+            yield from self._judged(doubts, {name: one.see_follower(there.get(name)) for name, one in doubts.items()})
+        if self._settled:
+            said = f"{self._settled} looked different at first: they were being changed, and are the same"
+            yield self._suspect(self._things.label, Word.SETTLED, said)
+        for name in doubts:
+            yield self._suspect(name, Word.UNSETTLED, "is changed all the time, or the standby does not replay")
+
+    def _judged(self, doubts: dict[str, Judge], words: Mapping[str, Word]) -> Iterator[Suspect]:
+        """Take out of doubt what needs no other round, and yield what differs."""
+        for name, word in words.items():
+            if word is Word.UNSETTLED:
+                continue
+            judge = doubts.pop(name)
+            if word is Word.SETTLED:
+                self._settled += 1
+            else:
+                here, there = judge.values() if self._show_values else (None, None)
+                yield self._suspect(name, word, judge.said(), here, there)
+
+    def _replayed(self, position: Lsn, names: Collection[str] | None) -> Sights | None:
+        """Return what the standby shows once it has replayed a position, None if it has not in time."""
+        while Lsn(self._standby.ask("topology/replay_lsn")[0].lsn) < position:
+            if time.monotonic() >= self._deadline:
+                return None
+            time.sleep(_FIRST_PAUSE_S)
+        return self._read(self._standby, names)
+
+    def _read(self, node: Reader, names: Collection[str] | None) -> Sights:
+        for _ in range(_TRIES - 1):
+            try:
+                return self._things.read(node, names)
+            except HadrianError as error:
+                # What replay cancels, or what was dropped between two looks at the catalog, is asked for once more.
+                if not isinstance(error, RecoveryConflict) and type(error) is not HadrianError:
+                    raise
+                time.sleep(_FIRST_PAUSE_S)
+        return self._things.read(node, names)
+
+    def _position(self) -> Lsn:
+        return Lsn(self._primary.ask("verify/log_position")[0].lsn)
+
+    def _suspect(
+        self,
+        name: str,
+        word: Word,
+        message: str,
+        here: Mapping[str, str | None] | None = None,
+        there: Mapping[str, str | None] | None = None,
+    ) -> Suspect:
+        things = self._things
+        return Suspect(things.what, name, word, message, primary=here, standby=there, grade=things.grade)
