@@ -15,9 +15,12 @@ import pytest
 
 from replicator.comparison import Compared, Request, Suspect, What, Word
 from replicator.errors import BadInput
+from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.topology import wait_until
 from replicator.postgres.verify import logical_rows
+from replicator.postgres.verify.couple import Couple
 from replicator.rule import Unseen
+from tests.fixtures.plants import await_answer
 from tests.fixtures.subscription import ROWS, Subscription, fresh_subscription
 
 REQUEST = Request(frozenset({What.ROWS}), settle_s=20)
@@ -105,6 +108,12 @@ def told(found: list[Suspect]) -> list[tuple[str, dict[str, str], object]]:
     return sorted(((one.object, dict(one.key), one.columns or one.message) for one in found), key=repr)
 
 
+def run(both: Subscription, repair: Path) -> None:
+    """Do to the subscriber what a script says."""
+    with psycopg.connect(both.subscriber.conninfo, autocommit=True) as connection:
+        connection.execute(cast("LiteralString", repair.read_text()))
+
+
 EXPECTED = sorted((one for expected in DAMAGE.values() for one in expected), key=repr)
 
 
@@ -116,8 +125,7 @@ def test_each_damage_is_found_and_mended(both: Subscription, tmp_path: Path) -> 
     assert told(suspects(both, repair=file)) == EXPECTED
     with pytest.raises(BadInput, match="exists"):
         suspects(both, repair=file)
-    with psycopg.connect(both.subscriber.conninfo, autocommit=True) as connection:
-        connection.execute(cast("LiteralString", file.read_text()))
+    run(both, file)
     assert suspects(both) == []
     assert both.pair.run("select mine from app.item where id = 51", "b") == [(8,)]
 
@@ -158,11 +166,87 @@ def written_to(both: Subscription) -> Iterator[None]:
             thread.join()
 
 
-def test_under_load_nothing_is_missed_and_nothing_else_is_said(both: Subscription) -> None:
+def test_under_load_nothing_is_missed_and_nothing_else_is_said(both: Subscription, tmp_path: Path) -> None:
     """Rows that are written to while they are compared are settled, and the damage among them is found as at rest."""
     both.catch_up()
     with written_to(both):
-        assert suspects(both) == []
+        found = seen(both)
+        assert {one.word for one in found if isinstance(one, Suspect)} <= {Word.SETTLED}
         for statement in DAMAGE:
             both.there(statement.replace("%", "%%"))
-        assert told(suspects(both)) == EXPECTED
+        assert told(suspects(both, repair=tmp_path / "repair.sql")) == EXPECTED
+        run(both, tmp_path / "repair.sql")
+        assert suspects(both) == []
+
+
+def test_what_the_subscription_has_not_brought_is_unsettled(both: Subscription) -> None:
+    """A row that a stopped subscription still lacks is not called different, and is the same once it goes on."""
+    both.there("alter subscription app disable")
+    await_answer(both.pair, "select active from pg_replication_slots where slot_name = 'app'", False)
+    both.here("update app.event set kind = 'late' where id in (199, 200)")
+    (open_,) = suspects(both, "app.ev*", settle_s=0.1)
+    assert (open_.word, open_.object) == (Word.UNSETTLED, "app.event")
+    assert "2 rows" in open_.message
+    assert "subscription app" in open_.message
+    both.there("alter subscription app enable")
+    assert [one for one in suspects(both, "app.event") if one.key.get("id") in ("199", "200")] == []
+
+
+def test_a_table_that_is_being_copied_is_unsettled_and_one_that_no_subscription_knows_differs(
+    both: Subscription,
+) -> None:
+    """Neither is taken for a table whose rows are missing."""
+    for node in (both.here, both.there):
+        node("create table app.late (id int primary key)")
+    both.here("insert into app.late values (1)", "alter publication app add table app.late")
+    (unknown,) = suspects(both, "app.late")
+    assert unknown.word is Word.DIFFERENT
+    assert "no subscription knows it" in unknown.message
+    both.there("insert into app.late values (1)", "alter subscription app refresh publication")  # the copy fails
+    (copied,) = suspects(both, "app.late", settle_s=0.1)
+    assert copied.word is Word.UNSETTLED
+    assert "first copy" in copied.message
+    both.there("delete from app.late")
+    assert suspects(both, "app.late") == []
+
+
+def test_what_is_not_sent_is_not_missed(both: Subscription) -> None:
+    """Where a publication sends inserts alone, rows that stayed as they were over there are explained by that."""
+    for node in (both.here, both.there):
+        node("create table app.kept (id int primary key, said text)")
+    both.here(
+        "create publication kept for table app.kept with (publish = 'insert')",
+        "insert into app.kept values (1, 'a'), (2, 'b'), (3, 'c')",
+    )
+    both.there("alter subscription app add publication kept")
+    await_answer(both.pair, "select count(*) from app.kept", 3, "b")
+    both.here("update app.kept set said = 'x' where id = 1", "delete from app.kept where id = 2")
+    both.there("delete from app.kept where id = 3")
+    request = dataclasses.replace(REQUEST, tables=("app.kept",))
+    found = sorted((one.word.value, one.message) for one in seen(both, request) if isinstance(one, Suspect))
+    assert found == [
+        ("different", "is not on the subscriber"),
+        ("settled", "the publications send no deletes"),
+        ("settled", "the publications send no updates"),
+    ]
+
+
+def test_it_needs_select_and_tells_what_it_may_not_see(both: Subscription) -> None:
+    """A role that may monitor and read compares all that it may read; of the rest it says which grant would show it."""
+    for node in (both.here, both.there):
+        node(
+            "create role looker login",
+            "grant pg_monitor to looker",
+            "grant usage on schema app to looker",
+            "grant select on app.event, app.log to looker",
+        )
+    both.here("grant select on app.sale to looker")
+    nodes = [PostgresDatabase(node.url.set(username="looker")) for node in (both.publisher, both.subscriber)]
+    found = list(logical_rows.compare(Couple(nodes[0], nodes[1], 10), dataclasses.replace(REQUEST, settle_s=5)))
+    for node_ in nodes:
+        node_.close()
+    assert {one.object for one in found if isinstance(one, Compared)} == {"app.event", "app.log"}
+    unseen = {one.what: one for one in found if isinstance(one, Unseen)}
+    assert set(unseen) >= {"rows of app.item", "rows of app.sale"}
+    assert unseen["rows of app.sale"].where == both.subscriber.where
+    assert unseen["rows of app.item"].remedy == "grant select on app.item to looker"

@@ -111,7 +111,8 @@ class _Comparison:
                 return
             yield from self._compared()
         except NotPermitted as error:
-            grant = f"grant select on {table.object} to the role"
+            role = self._publisher.ask("catalog/asking_role")[0].name
+            grant = f"grant select on {table.object} to {role}"
             yield Unseen(f"rows of {table.object}", self._where(error), "permission denied, or row security", grant)
         except QueryTimedOut as error:
             longer = "let one read take longer with --max-snapshot"
