@@ -39,7 +39,7 @@ from replicator.rule import Unseen
 from replicator.settling import Doubt, Sight
 
 _RANGE_BYTES = 8 << 20
-_RANGE_ROWS = 20_000
+_LEAST_ROWS, _MOST_ROWS = 500, 20_000  # of a range
 _FEW = 512  # rows that are as soon listed as hashed by buckets
 _BUCKET_ROWS = 64
 _MOST_BUCKETS = 1 << 16
@@ -186,7 +186,8 @@ class _Comparison:
     def _cut(self) -> Iterator[Range]:
         """Yield ranges that have every key there can be, and about as many rows each."""
         table = self._table
-        rows = max(1, min(_RANGE_ROWS, _RANGE_BYTES * max(table.rows, 1) // max(table.size, 1)))
+        fit = _RANGE_BYTES * table.rows // max(table.size, 1) if table.rows else _MOST_ROWS  # nobody has counted yet
+        rows = max(_LEAST_ROWS, min(_MOST_ROWS, fit))  # of a table that is mostly air, too few would fit
         above: Key | None = None
         while table.ordered:
             upto = self._here.bound(above, rows)
