@@ -8,6 +8,7 @@ from replicator.errors import NodeUnreachable
 from replicator.postgres import slot as slots
 from replicator.postgres import topology
 from replicator.postgres.adapter import PostgresDatabase
+from replicator.store.admission import admit
 from replicator.topology import Role
 from trainer import model, place
 from trainer.recipe import Recipe
@@ -23,6 +24,7 @@ def check(recipe: Recipe, urls: Sequence[str]) -> None:
         NodeUnreachable: a node does not answer, and no other is the primary.
         NotConfigured, NotPermitted: a node cannot be decoded.
         SchemaMissing: Hadrian's tables are not there.
+        NotConfigured, KeyMissing, QuotaExceeded: no checkpoint could be stored.
     """
     model.check_parallel(model.load_config(recipe.model.path), recipe.tensor_parallel)
     nodes = [PostgresDatabase(url) for url in urls]
@@ -33,7 +35,10 @@ def check(recipe: Recipe, urls: Sequence[str]) -> None:
             for node in nodes:
                 topology.look(node)  # says which does not answer
             raise NodeUnreachable("none of the nodes takes writes", hint="add the primary, or promote a standby")
-        if not place.feed_of(nodes[nodes.index(primary)], recipe).is_journal:
+        database = nodes[nodes.index(primary)]
+        for limit in admit(database, recipe.run).quotas:
+            limit.check(database.where)
+        if not place.feed_of(database, recipe).is_journal:
             for server, _ in seen:
                 slots.check_decoding(server)
     finally:

@@ -49,6 +49,7 @@ _BY_SQLCODE: dict[int, type[HadrianError]] = {
     -1229: NodeLost,  # a member failed
     -1336: NodeUnreachable,  # no such host
     -1403: NotPermitted,  # a wrong user name or password
+    -1477: NotConfigured,  # a table that was changed without logging: what was replayed of it is not to be used
     -1773: NotConfigured,  # a standby that is open for reads refuses this one
     -1776: NodeUnreachable,  # a standby that is closed to readers
     -30061: BadInput,  # no such database at the server
@@ -69,6 +70,7 @@ _HINTS = {
     -204: "check that the server is a Db2 of 10.5 or later, and of the database's own catalog",
     -206: "upgrade the server to Db2 10.5 or later",
     -440: "upgrade the server to Db2 10.5 or later",
+    -1477: "fail back, or drop the table and fill it anew, and set BLOCKNONLOGGED = YES",
     -1773: "set DB2_STANDBY_ISO = UR on the standby, and read no LOB or XML value outside its row there",
     -1776: "set DB2_HADR_ROS = ON on the standby and activate it again, or ask once its replay-only window is over",
 }

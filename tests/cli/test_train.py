@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from replicator.errors import NotConfigured, QuotaExceeded
+from replicator.postgres.adapter import PostgresDatabase
+from replicator.store import quota
 from tests.fixtures.command import complaint, hadrian
 from tests.fixtures.pair import fresh_pair
 from tests.fixtures.training import Ground
+from trainer import preflight
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +73,20 @@ def test_a_feed_that_is_not_there_is_named_with_the_command_that_makes_it(field:
     path = _recipe(field, tmp_path, feed={"name": "absent"})
     said = complaint(hadrian("train", path, HADRIAN_NODES=" ".join(field.urls)))
     assert "has no feed absent; run: hadrian feed create absent" in said
+
+
+def test_a_run_that_could_store_nothing_is_refused_before_anything_starts(field: Ground) -> None:
+    """Its quota is used up, a key is not at hand, or the tables are not in the log."""
+    with contextlib.closing(PostgresDatabase(field.urls[0])) as primary:
+        quota.put(primary, None, 0)
+        with pytest.raises(QuotaExceeded):
+            preflight.check(field.recipe(), field.urls)
+        quota.drop(primary, None)
+    field.pair.run("alter table hadrian.step set unlogged")
+    with pytest.raises(NotConfigured, match=r"hadrian\.step is UNLOGGED"):
+        preflight.check(field.recipe(), field.urls)
+    field.pair.run("alter table hadrian.step set logged")
+    preflight.check(field.recipe(), field.urls)
 
 
 def test_a_role_without_replication_is_told_what_it_lacks(field: Ground, tmp_path: Path) -> None:

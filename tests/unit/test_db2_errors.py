@@ -27,6 +27,7 @@ DRIVER = "ibm_db_dbi::ProgrammingError: Statement Execute Failed: [IBM][CLI Driv
         ('SQL0551N  No privilege.  Operation: "SELECT".  SQLSTATE=42501 SQLCODE=-551', NotPermitted, "SQL0551N No"),
         ("SQL0964C  The log is full.  SQLSTATE=57011 SQLCODE=-964", DiskFull, "SQL0964C The log is full."),
         ("SQL0952N  Interrupted.  SQLSTATE=57014 SQLCODE=-952", QueryTimedOut, "SQL0952N Interrupted."),
+        ("SQL1477N  No access to T.  SQLSTATE=55019 SQLCODE=-1477", NotConfigured, "SQL1477N No access to T."),
         ("CLI0106E  Connection is closed. SQLSTATE=08003", NodeLost, "CLI0106E Connection is closed."),
         ("SQL0290N  No access.  SQLSTATE=55039 SQLCODE=-290", HadrianError, "SQL0290N No access. (55039)"),
         ("CLI0125E  Something. SQLSTATE=HY010 SQLCODE=-99999", HadrianError, "CLI0125E Something. (HY010)"),
