@@ -13,6 +13,9 @@ from replicator.database import Database
 from replicator.errors import ArtifactMissing, BadInput, ReplayDiverged
 from replicator.position import Cursor, Lsn
 
+_LAST_STEP = (1 << 31) - 1
+_LAST_LSN = Lsn((1 << 64) - 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -112,10 +115,19 @@ def append(database: Database, run: str, step: Step, key_digests: bytes | None =
         )
 
 
-def steps(database: Database, run: str, after: int = 0) -> dict[int, Step]:
-    """Return the run's steps behind number `after`, by number."""
+def newest(database: Database, run: str, *, up_to: int = _LAST_STEP, at: Lsn = _LAST_LSN) -> tuple[int, Cursor] | None:
+    """Return the newest step of the journal, and the cursor behind it: at or before a step, at or before a position."""
     with database.connect() as connection:
-        rows = connection.execute(database.statement("run/steps"), {"run": run, "after": after}).all()
+        values = {"run": run, "up_to": up_to, "lsn": str(at)}
+        row = connection.execute(database.statement("run/newest_step"), values).one_or_none()
+    return None if row is None else (row.step, Cursor(Lsn(row.lsn), row.seq, row.timeline))
+
+
+def steps(database: Database, run: str, after: int = 0, up_to: int = _LAST_STEP) -> dict[int, Step]:
+    """Return the run's steps behind number `after`, to the end or up to another, by number."""
+    with database.connect() as connection:
+        values = {"run": run, "after": after, "up_to": up_to}
+        rows = connection.execute(database.statement("run/steps"), values).all()
     return {
         row.step: Step(
             row.step,
