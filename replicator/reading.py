@@ -117,13 +117,27 @@ def open_reader(
         slot_state.look(node, slot or definition.slot).check_readable()
         slots.check_decoding(node)
 
+    def connect(cursor: Cursor) -> Source:
+        return open_stream(definition, node, cursor, nodes=nodes, slot=slot, aside=aside)
+
+    return Reader(definition, KeptSnapshot(node, definition), connect, after)
+
+
+def open_stream(
+    definition: Definition,
+    node: PostgresDatabase,
+    after: Cursor,
+    *,
+    nodes: Sequence[PostgresDatabase] = (),
+    slot: str | None = None,
+    aside: bool = False,
+) -> Source:
+    """Read what a feed has behind its snapshot, after a cursor. Arguments: as of `open_reader`."""
+
     def journal(of: PostgresDatabase) -> PostgresJournal:
         return PostgresJournal(of, definition.name)
 
-    def connect(cursor: Cursor) -> Source:
-        if definition.is_journal:
-            told = None if aside else lambda: writable([journal(one) for one in nodes])
-            return JournalSource(journal(node), cursor, told)
-        return Stream(node, slot or definition.slot, definition.publication, cursor, aside=aside)
-
-    return Reader(definition, KeptSnapshot(node, definition), connect, after)
+    if definition.is_journal:
+        told = None if aside else lambda: writable([journal(one) for one in nodes])
+        return JournalSource(journal(node), after, told)
+    return Stream(node, slot or definition.slot, definition.publication, after, aside=aside)
