@@ -51,7 +51,8 @@ def show(primary: str, output: Output) -> int:
 def set_quota(size: int, run: str | None, primary: str, output: Output) -> None:
     """Allow the whole store, or a run, so many bytes; it needs the rights of hadrian_admin.
 
-    It may be less than is taken already: then nothing more is stored until something is pruned.
+    It may be less than is taken already: then nothing more is stored until something is pruned. The run need not have
+    begun.
     """
     from replicator import engines
     from replicator.store import quota as quotas

@@ -125,7 +125,7 @@ def add(path: Path) -> Keyring:
     key = Key.of(secrets.token_bytes(_KEY_BYTES))
     line = f"{key.id} {base64.b64encode(key.secret).decode()}\n"
     try:
-        with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
+        with _opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL) as descriptor:
             _write(path, descriptor, _HEAD + line)
         with _opened(path.parent, os.O_RDONLY | os.O_DIRECTORY) as folder:
             os.fsync(folder)

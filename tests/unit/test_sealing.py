@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cli.main import main
 from replicator.chunk import Chunk, Coding
 from replicator.errors import BadInput, KeyMissing, StoreCorrupt
 from replicator.store import codec, keyring, sealing
@@ -120,6 +121,16 @@ def test_keys_are_added_to_their_file(tmp_path: Path, monkeypatch: pytest.Monkey
     assert len({key.secret for key in made}) == 3
     file.write_text(file.read_text().rstrip("\n"))
     assert [*keyring.add(file).keys][:3] == [key.id for key in made], "a last line without an end"
+
+
+def test_the_command_makes_a_key_and_shows_its_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing of the key itself is said, as a line or as JSON."""
+    for output in ("table", "json"):
+        assert main(["store", "key", "new", "--keys", str(tmp_path / "keys"), "--format", output]) == 0
+        said, made = capsys.readouterr().out, keyring.read(tmp_path / "keys").current
+        assert made.id in said
+        assert (tmp_path / "keys").read_text().split()[-1] not in said
+        assert made.secret.hex() not in said
 
 
 def test_a_key_is_not_shown() -> None:

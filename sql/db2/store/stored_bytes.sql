@@ -1,4 +1,4 @@
--- What all chunks take, whether anything holds them or not. (What others have not committed is waited for.)
+-- What all chunks take, whether anything holds them or not.
 -- Parameters: none.
 -- Columns: stored_bytes bigint.
 -- Since: Db2 10.5. Privilege: select on HADRIAN.CHUNK.
