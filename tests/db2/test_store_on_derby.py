@@ -18,88 +18,23 @@ from typing import Any
 import pytest
 
 from cli.main import main
-from replicator import engines, sql
 from replicator.chunk import Chunk, Coding
 from replicator.db2 import chunks
 from replicator.db2.adapter import Db2Database
 from replicator.db2.chunks import PIECE_BYTES
-from replicator.errors import (
-    AlreadyThere,
-    ArtifactMissing,
-    HadrianError,
-    KeyMissing,
-    NodeLost,
-    NotConfigured,
-    QuotaExceeded,
-    SlotInUse,
-)
+from replicator.errors import AlreadyThere, ArtifactMissing, HadrianError, NodeLost, NotConfigured, SlotInUse
 from replicator.feed import definition as definitions
-from replicator.feed.definition import Definition
 from replicator.position import Cursor, Lsn
-from replicator.store import checkpoints, keyring, quota, reader, sealing
+from replicator.store import checkpoints, reader
 from replicator.store.digest import CHUNK_BYTES
 from replicator.store.durability import Durability
 from replicator.store.writer import Writer, publish
-from tests.fixtures.db2_catalog import HOSTS, TABLES, clean
+from tests.fixtures.db2_catalog import HOSTS
 from tests.fixtures.derby import Derby, Peer
+from tests.fixtures.derby_store import FAR, LARGE, Node, artifact, feed
 from tests.fixtures.drda_rewriting import Refusal
 
-HADR = "xsysproc.mon_get_hadr"
-LOGGING = {  # what tells whether the tables are in the log
-    "xsyscat.tables": f"{TABLES['xsyscat.tables']}, "
-    "tbspace varchar(128), index_tbspace varchar(128), long_tbspace varchar(128)",
-    "xsyscat.columns": TABLES["xsyscat.columns"],
-    "xsysproc.mon_get_tablespace": TABLES["xsysproc.mon_get_tablespace"],
-}
-LARGE = random.Random(0).randbytes(1 << 20)
-FAR = Lsn("3F/B374D848")
 ABSENT = b"a" * 32
-
-
-class Node:
-    """A database with Hadrian's schema and the monitor of a primary."""
-
-    def __init__(self, peer: Peer) -> None:
-        self.peer = peer
-        database = engines.database(peer.url())
-        assert isinstance(database, Db2Database)
-        self.database = database
-        self.run("create schema xsysproc")
-        self.run(f"create table {HADR} ({TABLES[HADR]}, primary_log_pos bigint, standby_replay_log_pos bigint)")
-        self.run("create schema xsyscat")
-        for name, columns in LOGGING.items():
-            self.run(f"create table {name} ({columns})")
-        for path in sorted((sql.root() / "db2/migrations").glob("*.sql")):
-            for statement in sql.statements(path.read_text(encoding="utf-8")):
-                self.run(statement.text.replace(r"\:", ":"))
-
-    def run(self, statement: str, *row: Any) -> list[tuple[Any, ...]]:
-        """Run one statement, commit it, and return its rows."""
-        with self.database.connect() as connection:
-            result = connection.exec_driver_sql(statement, row or None)
-            rows = [tuple(one) for one in result] if result.returns_rows else []
-            connection.commit()
-        return rows
-
-    def is_a(self, role: str, *, log: int | None, replayed: int | None, primary: str = HOSTS["a"]) -> None:
-        """Let the monitor tell a role, log positions and the primary's host."""
-        self.run(f"delete from {HADR}")
-        (row,) = clean("a")[HADR]
-        self.run(f"insert into {HADR} values ({', '.join('?' * (len(row) + 2))})", *row, log and int(log), replayed)
-        self.run(f"update {HADR} set hadr_role = ?, primary_member_host = ?", role, primary)
-
-    def reset(self) -> None:
-        """Empty the store."""
-        self.peer.script.clear()
-        for table in ("checkpoint", "run", "seal", "journal", "feed", "artifact", "chunk_piece", "chunk"):
-            self.run(f"delete from hadrian.{table}")
-        for table in (HADR, *LOGGING, "hadrian.quota", "hadrian.chunk_key"):
-            self.run(f"delete from {table}")
-
-    def close(self) -> None:
-        """Close every session and the proxy."""
-        self.database.close()
-        self.peer.close()
 
 
 @pytest.fixture(scope="module")
@@ -132,19 +67,6 @@ def elsewhere(node: Node) -> Iterator[Db2Database]:
 def chunk(body: bytes, *how: Any) -> Chunk:
     """Return a chunk, named as if the body were its plain bytes."""
     return Chunk(hashlib.sha256(body).digest(), len(body), body, *how)
-
-
-def artifact(database: Db2Database, name: str, *digests: bytes, manifest: str = "{}") -> int:
-    """Make an artifact."""
-    values = {
-        "kind": "checkpoint",
-        "name": name,
-        "manifest": manifest,
-        "sha256": hashlib.sha256(manifest.encode()).digest(),
-        "plain_bytes": 1,
-    }
-    with database.begin() as transaction:
-        return database.insert_artifact(transaction, values, digests)
 
 
 @pytest.mark.parametrize("size", [1, PIECE_BYTES, PIECE_BYTES + 1, len(LARGE)])
@@ -273,97 +195,6 @@ def test_an_artifact_from_its_writer_to_its_reader(database: Db2Database, elsewh
         assert {blob.name: bytes(reader.read(elsewhere, blob)) for blob in kept.blobs} == content
 
 
-def test_sealed_chunks_come_back_with_their_keys(
-    node: Node, database: Db2Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was stored in the open, under one key and under the next; without keys nothing sealed, and no writing."""
-    stored = []
-    for content in (b"in the open", LARGE[: 2 * PIECE_BYTES], LARGE[:PIECE_BYTES]):
-        writer = Writer(database)
-        stored.append((writer.put("a", content), content))
-        writer.flush()
-        keys = keyring.add(tmp_path / "keys")
-        monkeypatch.setenv(keyring.VARIABLE, str(keys.path))
-    for blob, content in stored:
-        assert reader.read(database, blob) == content
-    ids = [None, *keys.keys]
-    assert [(one.key_id, one.chunks) for one in sealing.in_store(database)] == sorted(
-        zip(ids[:3], [1, 1, 1], strict=True), key=lambda one: one[0] or ""
-    )
-    assert main(["store", "key", "list", "--node", node.peer.url()]) == 0
-    monkeypatch.delenv(keyring.VARIABLE)
-    assert reader.read(database, stored[0][0]) == stored[0][1]
-    for (blob, _), name in zip(stored[1:], ids[1:3], strict=True):
-        with pytest.raises(KeyMissing, match=str(name)):
-            reader.read(database, blob)
-    writer = Writer(database)
-    writer.put("a", b"unsealed")
-    with pytest.raises(KeyMissing):
-        writer.flush()
-
-
-def test_quotas_hold(node: Node, database: Db2Database) -> None:
-    """Of the store and of a run, before a chunk is sent and where the artifact is made."""
-    feed(database)
-    node.run("insert into hadrian.run (name, feed, recipe) values ('r', 't', '')")
-    url = node.peer.url()
-    assert main(["store", "quota", "set", "100000B", "--primary", url]) == 0
-    writer = Writer(database)
-    writer.put("a", LARGE[:200_000])
-    with pytest.raises(QuotaExceeded, match="the store may take 100,000 bytes"):
-        writer.flush()
-    assert node.run("select count(*) from hadrian.chunk") == [(0,)]
-    writer = Writer(database, "r")
-    blob = writer.put("a", LARGE[:90_000])
-    writer.flush()
-
-    def save(step: int) -> None:
-        with publish(database, checkpoints.KIND, f"r/{step}", [blob]) as (transaction, number):
-            checkpoints.record(database, transaction, "r", step, number, Cursor(FAR, 0))
-
-    quota.put(database, "r", 80_000)
-    with pytest.raises(QuotaExceeded, match="run r may take 80,000 bytes"):
-        save(1)
-    assert node.run("select count(*) from hadrian.checkpoint") == [(0,)]
-    quota.put(database, "r", 100_000)
-    for step in (1, 2):  # what both hold counts once
-        save(step)
-    store, run = quota.every(database)
-    assert (store.allowed, run.run, run.allowed, run.used) == (100_000, "r", 100_000, store.used)
-    assert 90_000 <= store.used < 91_000
-    assert quota.drop(database, "r")
-    assert main(["store", "quota", "show", "--primary", url]) == 0
-
-
-@pytest.mark.parametrize(
-    ("table", "row", "said"),
-    [
-        ("xsyscat.columns", ("HADRIAN", "STEP", "LOSS", "BLOB", 9, "N", 0), r"STEP\.LOSS holds values that are not"),
-        ("xsysproc.mon_get_tablespace", ("HADRIAN_32K", "OFFLINE"), "HADRIAN_32K is in state OFFLINE"),
-        ("xsysproc.mon_get_tablespace", ("HADRIAN_32K", "BACKUP_PENDING"), "in state BACKUP_PENDING"),
-        ("xsysproc.mon_get_tablespace", ("HADRIAN_32K", "RESTORE_IN_PROGRESS"), "in state RESTORE_IN_PROGRESS"),
-        ("xsysproc.mon_get_tablespace", ("HADRIAN_32K", "ROLLFORWARD_IN_PROGRESS"), "in state ROLLFORWARD_IN"),
-        ("xsysproc.mon_get_tablespace", ("HADRIAN_32K", "BACKUP_IN_PROGRESS"), None),
-        ("xsysproc.mon_get_tablespace", ("OTHERS", "BACKUP_PENDING"), None),
-    ],
-)
-def test_what_the_log_would_not_bring_is_not_stored(
-    node: Node, database: Db2Database, table: str, row: tuple[Any, ...], said: str | None
-) -> None:
-    """A LOB out of the log, a table space that cannot be recovered; not what looks like it, or is another's."""
-    catalog = ("HADRIAN", "CHUNK_PIECE", "T", 1, "R", "HADRIAN_32K", None, None)
-    node.run(f"insert into xsyscat.tables values ({', '.join('?' * len(catalog))})", *catalog)
-    node.run(f"insert into {table} values ({', '.join('?' * len(row))})", *row)
-    writer = Writer(database)
-    writer.put("a", b"logged")
-    if said is None:
-        writer.flush()
-        return
-    with pytest.raises(NotConfigured, match=said):
-        writer.flush()
-    assert node.run("select count(*) from hadrian.chunk") == [(0,)]
-
-
 def test_a_connection_that_is_killed_before_an_artifact_is_there(node: Node, database: Db2Database) -> None:
     """Whatever its transaction had written is gone, and the same name can be taken."""
     writer = Writer(database)
@@ -476,14 +307,6 @@ def test_a_library_travels(node: Node, tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["library", "install", "udf", "--node", url, "--to", str(there)]) == 0
     assert main(["library", "check", "--node", url, "--in", str(there)]) == 0
     assert (there / "udf.so").read_bytes() == LARGE
-
-
-def feed(database: Db2Database, name: str = "t") -> Definition:
-    """Make a feed's record."""
-    made = Definition(name, "APP.TICKET", "", FAR, 1, artifact(database, f"snapshot of {name}"), "journal")
-    with database.begin() as transaction:
-        definitions.record(database, transaction, made)
-    return made
 
 
 def test_feeds_are_found_again(database: Db2Database) -> None:
