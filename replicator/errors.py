@@ -17,6 +17,7 @@
     ├── FeedBroken             the log can no longer give the rows after a cursor
     │   └── TimelineForked     the cursor lies past the point where the timeline forked
     ├── StoreCorrupt           bytes read back do not have the digest they were stored under
+    │   └── PageCorrupt        a server finds a page of its own damaged
     ├── KeyMissing             a key of the store's chunks is not at hand
     ├── ArtifactMissing        no such artifact or checkpoint in this database
     ├── AlreadyThere           a name that must be unique is taken
@@ -149,6 +150,12 @@ class StoreCorrupt(HadrianError):
     """Bytes read back do not have the digest they were stored under."""
 
     hint = "restore the artifact's chunks from another node, and check this node's storage"
+
+
+class PageCorrupt(StoreCorrupt):
+    """A server finds a page of its own damaged: its disk did not keep what was written."""
+
+    hint = "read from another node meanwhile, and check this node's storage"
 
 
 class KeyMissing(HadrianError):

@@ -20,6 +20,7 @@ from replicator.errors import (
     NodeUnreachable,
     NotConfigured,
     NotPermitted,
+    PageCorrupt,
     QueryTimedOut,
     RecoveryConflict,
     SchemaMissing,
@@ -48,6 +49,8 @@ _BY_SQLSTATE: dict[str, type[HadrianError]] = {
     "55000": NotConfigured,  # object_not_in_prerequisite_state
     "55006": SlotInUse,  # object_in_use
     "53400": NotConfigured,  # configuration_limit_exceeded: no free replication slot, for one
+    "XX001": PageCorrupt,  # data_corrupted: a page whose checksum is wrong, a piece of a long value that is absent
+    "XX002": PageCorrupt,  # index_corrupted
     "08": NodeLost,  # connection_exception
     "58": NodeLost,  # system_error
 }

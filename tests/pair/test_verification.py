@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import contextlib
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -127,6 +128,51 @@ def test_a_chunk_that_was_damaged_is_traced_to_its_tensor(store: Store, damage: 
             )
             assert [(verdict.step, verdict.whole) for verdict in found.verdicts] == [(3, False), (2, True)]
             assert (found.where, found.newest_whole) == (database.where, 2)
+    assert verification.verify(store.b, _found(store.b)).hits == ()
+
+
+@contextlib.contextmanager
+def _standby_file(store: Store, body: bytes) -> Iterator[tuple[Path, int]]:
+    """Find a byte of a body in the files of the standby, which is down for as long as the block runs."""
+    catalog = "select pg_relation_filepath(reltoastrelid) from pg_class where oid = 'hadrian.chunk'::regclass"
+    ((path,),) = store.query(catalog)
+    store.query("checkpoint")
+    store.catch_up()
+    store.query("checkpoint", node="b")  # what it replays when it starts again lies behind that
+    store.pair.embedded.kill("b")
+    store.b.close()
+    store.pair.standby.close()
+    file = store.pair.embedded.directory / "b" / str(path)
+    try:
+        yield file, file.read_bytes().index(body[len(body) // 2 :][:64]) - 1
+    finally:
+        store.pair.embedded.start(["b"])
+
+
+def _flip(file: Path, at: int) -> None:
+    with file.open("r+b") as content:
+        content.seek(at)
+        (byte,) = content.read(1)
+        content.seek(at)
+        content.write(bytes([byte ^ 4]))
+
+
+def test_a_bit_flipped_on_one_nodes_disk_is_traced_there_and_the_other_node_has_the_checkpoint_whole(
+    store: Store,
+) -> None:
+    """The server refuses the page; what lay on it is named all the same, and whatever else there is gets read."""
+    hit = _blobs(store, 3)["w@0,0"].chunks[1]  # no other test makes a second row of it
+    (body,) = (chunk.body for chunk in store.a.read_chunks([hit]).values())
+    with _standby_file(store, body) as (file, at):
+        _flip(file, at)
+    found = verification.verify(store.b, _found(store.b)[:1])
+    (one,) = found.hits
+    assert (one.tensor, one.byte_range, one.chunk) == ("w", (CHUNK_BYTES, 2 * CHUNK_BYTES), hit)
+    assert "invalid page in block" in one.reason
+    assert found.newest_whole == 2
+    assert verification.verify(store.a, _found(store.a)).hits == ()
+    with _standby_file(store, body) as (file, at):
+        _flip(file, at)
     assert verification.verify(store.b, _found(store.b)).hits == ()
 
 
