@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -370,9 +371,14 @@ class StoreReader(StorageReader):
         for item in plan.items:
             offset = tuple(item.storage_index.offset or ())
             wanted.setdefault((item.storage_index.fqn, offset), []).append(item)
-        with checkpoints.reading(self._database, self._artifact_id):
-            for key, items in wanted.items():
-                self._read(self._find(key), items, planner)
+        blobs = [(self._find(key), items) for key, items in wanted.items()]
+        pieces = itertools.chain.from_iterable(reader.pieces_of(blob) for blob, _ in blobs)
+        with (
+            checkpoints.reading(self._database, self._artifact_id),
+            contextlib.closing(reader.plain(self._database, pieces)) as came,
+        ):
+            for blob, items in blobs:
+                _take(blob, came, items, planner)
         done: Future[None] = Future()
         done.set_result(None)
         return done
@@ -384,16 +390,33 @@ class StoreReader(StorageReader):
         # A tensor that is whole may be asked for without an offset.
         return next(blob for (name, at), blob in self._blobs.items() if name == fqn and not any(at) and not offset)
 
-    def _read(self, blob: Blob, items: Sequence[ReadItem], planner: LoadPlanner) -> None:
-        shard = _Shard.parse(blob)
-        stored = torch.frombuffer(reader.read(self._database, blob), dtype=shard.dtype).reshape(shard.size)
-        for item in items:
-            part = stored
-            for dim, (start, length) in enumerate(zip(item.storage_offsets, item.lengths, strict=True)):
-                part = part.narrow(dim, start, length)
-            target = planner.resolve_tensor(item)
+
+def _take(blob: Blob, came: Iterator[bytes | memoryview], items: Sequence[ReadItem], planner: LoadPlanner) -> None:
+    """Copy a blob, whose pieces come next, to where it is wanted."""
+    shard = _Shard.parse(blob)
+    stored = _place(shard, items, planner)
+    content, offset = _bytes(stored), 0
+    for piece in itertools.islice(came, len(blob.chunks)):
+        content[offset : offset + len(piece)] = piece
+        offset += len(piece)
+    for item in items:
+        part = stored
+        for dim, (start, length) in enumerate(zip(item.storage_offsets, item.lengths, strict=True)):
+            part = part.narrow(dim, start, length)
+        target = planner.resolve_tensor(item)
+        if target.data_ptr() != part.data_ptr():
             target.detach().copy_(part)
-            planner.commit_tensor(item, target)
+        planner.commit_tensor(item, target)
+
+
+def _place(shard: _Shard, items: Sequence[ReadItem], planner: LoadPlanner) -> torch.Tensor:
+    """Return the tensor that is to be loaded, where it is wanted as it is stored, else one to copy parts of."""
+    if len(items) == 1:
+        target = planner.resolve_tensor(items[0]).detach()
+        stored = target.dtype == shard.dtype and list(target.shape) == shard.size
+        if stored and target.is_contiguous() and target.device.type == "cpu":
+            return target
+    return torch.empty(shard.size, dtype=shard.dtype)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

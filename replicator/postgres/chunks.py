@@ -14,6 +14,7 @@ from replicator.errors import AlreadyThere
 from replicator.postgres.connection import Server, driver
 
 _ATTEMPTS = 5
+_TYPES = ["bytea", "int4", "bytea", "int2", "bytea", "int2", "text"]  # of a chunk's columns, in the order of `Chunk`
 
 
 def insert(server: Server, chunks: Sequence[Chunk]) -> None:
@@ -45,7 +46,7 @@ def _copy(server: Server, chunks: Sequence[Chunk]) -> None:
         driver(connection).cursor() as cursor,
         cursor.copy(sql.source("postgres/store/copy_chunks")) as copy,
     ):
-        copy.set_types(["bytea", "int4", "bytea", "int2", "bytea", "int2", "text"])
+        copy.set_types(_TYPES)
         for one in chunks:
             copy.write_row((one.sha256, one.plain_bytes, one.body, int(one.coding), one.base, one.depth, one.key_id))
 
@@ -65,15 +66,14 @@ def depths(server: Server, digests: Collection[bytes]) -> dict[bytes, int]:
 
 def read(server: Server, digests: Collection[bytes]) -> dict[bytes, Chunk]:
     """Return those of the chunks that are there, with all that they are differences from."""
-    with server.connect() as connection:
-        rows = connection.execute(sql.load("postgres/store/read_chunks"), {"digests": list(digests)})
-        return {
-            bytes(row.sha256): Chunk(
-                bytes(row.sha256), row.plain_bytes, bytes(row.body), row.coding,
-                None if row.base is None else bytes(row.base), row.depth, row.key_id,
-            )
-            for row in rows
-        }  # fmt: skip
+    statement = str(sql.load("postgres/store/read_chunks").compile(dialect=server.engine.dialect))
+    with (
+        server.connect() as connection,
+        driver(connection).cursor() as cursor,
+        cursor.copy(statement.encode(), {"digests": list(digests)}) as copy,
+    ):
+        copy.set_types(_TYPES)
+        return {row[0]: Chunk(*row) for row in copy.rows()}
 
 
 def insert_artifact(transaction: Connection, artifact: Mapping[str, Any], digests: Collection[bytes]) -> int:

@@ -6,22 +6,27 @@
 
 Whether a difference is the smaller form depends on the numbers, and is tried on a sample: weights move little, first
 moments are new each time.
+
+Planes hardly ever repeat themselves: what zstd gains is that some bytes are frequent, by a Huffman code. The matches
+that it finds are mostly by chance, and cost more than they save. So it is given the smallest table to look for them.
 """
 
 from __future__ import annotations
 
 import threading
 from types import ModuleType
+from typing import Any
 
 import zstandard
 
 from replicator.chunk import Chunk, Coding
 from replicator.errors import BadInput, StoreCorrupt
 
-_LEVEL = 1  # higher levels gain nothing on planes, at a fraction of the speed
+_LEVEL = 1
+# What goes with that level, but for the table of matches; longer blocks than 128 kB there are none.
+_PLANES = zstandard.ZstdCompressionParameters.from_level(_LEVEL, window_log=17, hash_log=6, min_match=7)
 _SAMPLE_BYTES = 32 << 10
 _WIDTHS = (2, 4, 8)
-_local = threading.local()
 
 
 def encode(plain: bytes | memoryview, width: int = 1, base: bytes | memoryview | None = None) -> tuple[Coding, bytes]:
@@ -37,19 +42,18 @@ def encode(plain: bytes | memoryview, width: int = 1, base: bytes | memoryview |
     planes = _planes()
     head = bytes([width])
     if base is not None and len(base) == len(plain) and _is_smaller(plain, base, width):
-        return Coding.DIFFERENCE, head + _compressed(planes.planes(planes.difference(plain, base, width), width))
-    return Coding.PLANES, head + _compressed(planes.planes(plain, width))
+        return Coding.DIFFERENCE, head + _packed(planes.difference(plain, base, width), width)
+    return Coding.PLANES, head + _packed(planes.turned(plain, width), width)
 
 
 def _is_smaller(plain: bytes | memoryview, base: bytes | memoryview, width: int) -> bool:
     planes = _planes()
     start = max(0, len(plain) - _SAMPLE_BYTES) // 2 // width * width
     new, old = (memoryview(data)[start : start + _SAMPLE_BYTES] for data in (plain, base))
-    change = _compressed(planes.planes(planes.difference(new, old, width), width))
-    return len(change) < len(_compressed(planes.planes(new, width)))
+    return len(_packed(planes.difference(new, old, width), width)) < len(_packed(planes.turned(new, width), width))
 
 
-def decode(chunk: Chunk, base: bytes | memoryview | None = None) -> bytes:
+def decode(chunk: Chunk, base: bytes | memoryview | None = None) -> bytes | memoryview:
     """Return a chunk's plain bytes.
 
     Args:
@@ -66,14 +70,13 @@ def decode(chunk: Chunk, base: bytes | memoryview | None = None) -> bytes:
         raise StoreCorrupt(f"the body states numbers of {width} bytes, {chunk.plain_bytes} bytes in all")
     planes = _planes()
     numbers = planes.joined(_decompressed(memoryview(chunk.body)[1:], chunk.plain_bytes), width)
-    plain: bytes
     if chunk.coding == Coding.PLANES:
-        plain = numbers.tobytes()
+        numbers = planes.turned_back(numbers, width)
     elif base is None or len(base) != chunk.plain_bytes:
         raise StoreCorrupt(f"the body is a difference from {len(base or b'')} bytes, not {chunk.plain_bytes}")
     else:
-        plain = planes.restored(numbers, base, width)
-    return plain
+        numbers = planes.restored(numbers, base, width)
+    return memoryview(numbers).cast("B")
 
 
 def _planes() -> ModuleType:
@@ -85,11 +88,25 @@ def _planes() -> ModuleType:
 
 
 def _compressed(plain: bytes | memoryview) -> bytes:
-    # A compressor belongs to one thread at a time.
-    if not hasattr(_local, "compressor"):
-        _local.compressor = zstandard.ZstdCompressor(level=_LEVEL)
-    body: bytes = _local.compressor.compress(plain)
+    body: bytes = _coders.whole.compress(plain)
     return body
+
+
+def _packed(numbers: Any, width: int) -> bytes:
+    body: bytes = _coders.planes.compress(_planes().planes(numbers, width))
+    return body
+
+
+class _Coders(threading.local):
+    """What compresses and decompresses: each belongs to one thread at a time."""
+
+    def __init__(self) -> None:
+        self.whole = zstandard.ZstdCompressor(level=_LEVEL)
+        self.planes = zstandard.ZstdCompressor(compression_params=_PLANES)
+        self.back = zstandard.ZstdDecompressor()
+
+
+_coders = _Coders()
 
 
 def _decompressed(body: bytes | memoryview, plain_bytes: int) -> bytes:
@@ -98,7 +115,7 @@ def _decompressed(body: bytes | memoryview, plain_bytes: int) -> bytes:
         stated = zstandard.frame_content_size(body)
         if stated != plain_bytes:
             raise StoreCorrupt(f"the body states {stated} bytes where {plain_bytes} were stored")
-        plain = zstandard.ZstdDecompressor().decompress(body, max_output_size=plain_bytes)
+        plain = _coders.back.decompress(body, max_output_size=plain_bytes)
     except zstandard.ZstdError as error:
         raise StoreCorrupt(f"the body cannot be decompressed: {error}") from error
     if len(plain) != plain_bytes:

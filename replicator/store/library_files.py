@@ -150,7 +150,7 @@ def _write(database: Database, file: File, folder: int, temporary: str, progress
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     digest = hashlib.sha256()
     with open(os.open(temporary, flags, 0o600, dir_fd=folder), "wb") as out:  # noqa: PTH123 - a descriptor, not a path
-        for piece in reader.pieces(database, file.blob):
+        for piece in reader.plain(database, reader.pieces_of(file.blob)):
             out.write(piece)
             digest.update(piece)
             progress(len(piece))

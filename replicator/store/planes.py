@@ -3,7 +3,8 @@
 Two states of a model some steps apart differ by little, number by number. Taken as integers, the nearest floats are
 one apart, so the *difference* of their bit patterns is small, and its sign is put into the lowest bit (zigzag), so that
 small differences of either sign have zeros above. In *planes* all first bytes come first, then all second bytes, and so
-on: the highest, signs and exponents or zeros, compress well, and the lowest, noise, are left alone at no cost.
+on: the highest, exponents or zeros, compress well, and the lowest, noise, are left alone at no cost. A float's sign,
+which stands above its exponent and would spoil two bytes, is *turned* to the lowest place first.
 
 Every bit comes back: integers wrap around, and no number is looked at as a float.
 """
@@ -15,8 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+Numbers = npt.NDArray[Any]
 
-def difference(plain: bytes | memoryview, base: bytes | memoryview, width: int) -> npt.NDArray[np.uint8]:
+
+def difference(plain: bytes | memoryview, base: bytes | memoryview, width: int) -> Numbers:
     """Return what is to be added to one state's numbers for another's, zigzag.
 
     Args:
@@ -25,25 +28,44 @@ def difference(plain: bytes | memoryview, base: bytes | memoryview, width: int) 
         width: 2, 4 or 8.
     """
     signed = np.dtype(f"<i{width}")
-    change = np.frombuffer(plain, signed) - np.frombuffer(base, signed)
-    zigzag: npt.NDArray[Any] = (change << 1) ^ (change >> (8 * width - 1))
-    return zigzag.view(np.uint8)
+    change: Numbers = np.frombuffer(plain, signed) - np.frombuffer(base, signed)
+    return (change << 1) ^ (change >> (8 * width - 1))
 
 
-def restored(change: npt.NDArray[np.uint8], base: bytes | memoryview, width: int) -> bytes:
+def restored(zigzag: Numbers, base: bytes | memoryview, width: int) -> Numbers:
     """Return the numbers that differ so from a base."""
-    zigzag = change.view(f"<u{width}")
     signed = np.dtype(f"<i{width}")
     plain: npt.NDArray[Any] = (zigzag >> 1).view(signed) ^ -(zigzag & 1).view(signed)
     plain += np.frombuffer(base, signed)
-    return plain.tobytes()
+    return plain
 
 
-def planes(numbers: bytes | memoryview | npt.NDArray[np.uint8], width: int) -> bytes:
+def turned(plain: bytes | memoryview, width: int) -> Numbers:
+    """Return each number with its highest bit, the sign of a float, as its lowest: its exponent is then one byte."""
+    numbers: Numbers = np.frombuffer(plain, f"<u{width}")
+    return (numbers << 1) | (numbers >> (8 * width - 1))
+
+
+def turned_back(numbers: Numbers, width: int) -> Numbers:
+    """Return what `turned` was given."""
+    return (numbers >> 1) | (numbers << (8 * width - 1))
+
+
+def planes(numbers: Numbers, width: int) -> bytes:
     """Return every number's first byte, then every second byte, and so on."""
-    return np.frombuffer(numbers, np.uint8).reshape(-1, width).T.tobytes()
+    content: bytes = numbers.view(np.uint8).reshape(-1, width).T.tobytes()
+    return content
 
 
-def joined(content: bytes, width: int) -> npt.NDArray[np.uint8]:
-    """Return the numbers whose bytes lie in planes."""
-    return np.ascontiguousarray(np.frombuffer(content, np.uint8).reshape(width, -1).T).reshape(-1)
+def joined(content: bytes, width: int) -> Numbers:
+    """Return the numbers, unsigned, whose bytes lie in planes."""
+    parts: npt.NDArray[Any] = np.frombuffer(content, np.uint8).reshape(width, -1)
+    # Neighbours at a time: a processor takes many numbers at once so, where to gather a number's bytes it takes one.
+    while len(parts) > 1:
+        bits = 8 * parts.itemsize
+        wider = parts[1::2].astype(f"<u{2 * parts.itemsize}")
+        wider <<= bits
+        wider |= parts[::2]
+        parts = wider
+    numbers: Numbers = parts[0]
+    return numbers

@@ -1,9 +1,17 @@
-"""Artifacts back out: every byte is checked against its digest before anyone sees it."""
+"""Artifacts back out: every byte is checked against its digest before anyone sees it.
+
+Chunks are fetched in groups, some groups at a time, each by a thread that also decodes it: while one waits for the
+server, others decompress and hash. What is in memory beside the bytes that were asked for is bounded by the groups.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
 
 from replicator.chunk import Chunk
 from replicator.database import Database
@@ -11,7 +19,25 @@ from replicator.errors import ArtifactMissing, StoreCorrupt
 from replicator.store import codec, sealing
 from replicator.store.manifest import Blob, Manifest
 
-_BATCH_CHUNKS = 8
+_THREADS = 3
+_GROUP_BYTES = 8 << 20
+_GROUP_PIECES = 256
+_Content = bytes | memoryview
+_Read = TypeVar("_Read")
+
+
+class Piece(NamedTuple):
+    """A chunk as a part of a blob.
+
+    Attributes:
+        digest: its name.
+        size: plain bytes that it must have.
+        of: the blob's name.
+    """
+
+    digest: bytes
+    size: int
+    of: str
 
 
 def manifest(database: Database, artifact_id: int) -> Manifest:
@@ -27,61 +53,133 @@ def manifest(database: Database, artifact_id: int) -> Manifest:
     return Manifest.from_json(*found)
 
 
-def pieces(database: Database, blob: Blob) -> Iterator[bytes]:
-    """Yield the blob's plain pieces in order, a few chunks a round trip.
+def pieces_of(blob: Blob) -> Iterator[Piece]:
+    """Yield what a blob is made of, in order."""
+    for index, digest in enumerate(blob.chunks):
+        yield Piece(digest, blob.piece_bytes(index), blob.name)
+
+
+def read(database: Database, blob: Blob) -> bytearray:
+    """Return the whole blob. Raises: as `plain`."""
+    content = bytearray(blob.size)
+    offset = 0
+    for piece in plain(database, pieces_of(blob)):
+        content[offset : offset + len(piece)] = piece
+        offset += len(piece)
+    return content
+
+
+def plain(database: Database, pieces: Iterable[Piece]) -> Generator[_Content]:
+    """Yield each piece's bytes, in order; they may be of several blobs.
 
     Raises:
         StoreCorrupt: a chunk is absent or its bytes do not have its digest.
         KeyMissing: a chunk is sealed with a key that is not at hand.
     """
-    for start in range(0, len(blob.chunks), _BATCH_CHUNKS):
-        wanted = blob.chunks[start : start + _BATCH_CHUNKS]
-        found = database.read_chunks(set(wanted))
-        plain: dict[bytes, bytes] = {}
-        for index, digest in enumerate(wanted, start):
-            if digest not in found:
-                raise StoreCorrupt(f"{database.where}: chunk {digest.hex()} of {blob.name} is absent")
-            if found[digest].plain_bytes != blob.piece_bytes(index):
-                raise StoreCorrupt(
-                    f"{database.where}: chunk {digest.hex()} of {blob.name} has {found[digest].plain_bytes} bytes, "
-                    f"not {blob.piece_bytes(index)}"
-                )
-            try:
-                yield _plain(digest, found, plain)
-            except StoreCorrupt as error:
-                raise StoreCorrupt(f"{database.where}: {error}, needed for {blob.name}") from error
+    for group in _ahead(lambda group: list(_plain(database, group)), pieces):
+        yield from group
 
 
-def _plain(digest: bytes, found: Mapping[bytes, Chunk], known: dict[bytes, bytes]) -> bytes:
-    """Return a chunk's bytes, and remember them for what differs from them. Raises: StoreCorrupt."""
+def proven(database: Database, pieces: Iterable[Piece]) -> Generator[set[tuple[bytes, int]]]:
+    """Read pieces, and yield digest and size of all that have their digest, the chunks that they differ from included.
+
+    Raises: as `plain`.
+    """
+    yield from _ahead(lambda group: set(_proven(database, group)), pieces)
+
+
+def _ahead(call: Callable[[Sequence[Piece]], _Read], pieces: Iterable[Piece]) -> Generator[_Read]:
+    """Yield what the call returns for each group of pieces, in order, while threads make it for those that follow."""
+    under_way: deque[Future[_Read]] = deque()
+    pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="reader")
+    try:
+        for group in _groups(pieces):
+            under_way.append(pool.submit(call, group))
+            if len(under_way) > _THREADS:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _groups(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    group: list[Piece] = []
+    group_bytes = 0
+    for piece in pieces:
+        if group and (group_bytes + piece.size > _GROUP_BYTES or len(group) == _GROUP_PIECES):
+            yield group
+            group, group_bytes = [], 0
+        group.append(piece)
+        group_bytes += piece.size
+    if group:
+        yield group
+
+
+def _plain(database: Database, group: Sequence[Piece]) -> Iterator[_Content]:
+    for piece, line in _lines(database, group):
+        with _needed_for(piece, database):
+            *_, (_, content) = _decoded(line)
+            if hashlib.sha256(content).digest() != piece.digest:
+                for _ in _checked(line):  # perhaps one that it differs from is what was damaged: name that
+                    pass
+        yield content
+
+
+def _proven(database: Database, group: Sequence[Piece]) -> Iterator[tuple[bytes, int]]:
+    for piece, line in _lines(database, group):
+        with _needed_for(piece, database):
+            for chunk, content in _checked(line):
+                yield chunk.sha256, len(content)
+
+
+def _lines(database: Database, group: Sequence[Piece]) -> Iterator[tuple[Piece, list[Chunk]]]:
+    """Yield for each piece the chunks to decode, its own the last. Raises: StoreCorrupt."""
+    found = database.read_chunks({piece.digest for piece in group})
+    for piece in group:
+        named = f"{database.where}: chunk {piece.digest.hex()} of {piece.of}"
+        if piece.digest not in found:
+            raise StoreCorrupt(f"{named} is absent")
+        if found[piece.digest].plain_bytes != piece.size:
+            raise StoreCorrupt(f"{named} has {found[piece.digest].plain_bytes} bytes, not {piece.size}")
+        with _needed_for(piece, database):
+            line = _line(piece.digest, found)
+        yield piece, line
+
+
+def _line(digest: bytes, found: Mapping[bytes, Chunk]) -> list[Chunk]:
     line: list[Chunk] = []
-    while digest not in known:
-        chunk = found.get(digest)
-        if chunk is None:
-            raise StoreCorrupt(f"chunk {digest.hex()} is absent")
-        line.append(chunk)
-        if chunk.base is None:
-            break
-        if len(line) > len(found):
-            raise StoreCorrupt(f"chunk {digest.hex()} is a difference from itself")
-        digest = chunk.base
-    base = known.get(digest)
-    for chunk in reversed(line):
+    wanted: bytes | None = digest
+    while wanted is not None:
+        if wanted not in found:
+            raise StoreCorrupt(f"chunk {wanted.hex()} is absent")
+        if len(line) == len(found):
+            raise StoreCorrupt(f"chunk {wanted.hex()} is a difference from itself")
+        line.append(found[wanted])
+        wanted = found[wanted].base
+    return line[::-1]
+
+
+def _decoded(line: Iterable[Chunk]) -> Iterator[tuple[Chunk, _Content]]:
+    content: _Content | None = None
+    for chunk in line:
         try:
-            base = codec.decode(sealing.unseal(chunk), base)
+            content = codec.decode(sealing.unseal(chunk), content)
         except StoreCorrupt as error:
             raise StoreCorrupt(f"chunk {chunk.sha256.hex()}: {error}") from error
-        if hashlib.sha256(base).digest() != chunk.sha256:
+        yield chunk, content
+
+
+def _checked(line: Iterable[Chunk]) -> Iterator[tuple[Chunk, _Content]]:
+    for chunk, content in _decoded(line):
+        if hashlib.sha256(content).digest() != chunk.sha256:
             raise StoreCorrupt(f"chunk {chunk.sha256.hex()} does not have its digest")
-        known[chunk.sha256] = base
-    return known[line[0].sha256] if line else known[digest]
+        yield chunk, content
 
 
-def read(database: Database, blob: Blob) -> bytearray:
-    """Return the whole blob. Raises: as `pieces`."""
-    content = bytearray(blob.size)
-    offset = 0
-    for piece in pieces(database, blob):
-        content[offset : offset + len(piece)] = piece
-        offset += len(piece)
-    return content
+@contextlib.contextmanager
+def _needed_for(piece: Piece, database: Database) -> Iterator[None]:
+    try:
+        yield
+    except StoreCorrupt as error:
+        raise StoreCorrupt(f"{database.where}: {error}, needed for {piece.of}") from error

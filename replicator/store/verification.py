@@ -18,8 +18,9 @@ from replicator.store.checkpoints import Checkpoint
 from replicator.store.description import name_of
 from replicator.store.digest import CHUNK_BYTES
 from replicator.store.manifest import Blob, Manifest
+from replicator.store.reader import Piece
 
-_GROUP_CHUNKS = 64
+_GROUP_PIECES = 64
 _GROUP = "the checkpoint"
 _ITEM_BYTES = {
     "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2,
@@ -165,8 +166,10 @@ class _Reading:
 
     def _read(self, manifest: Manifest) -> None:
         known = self.reasons.keys()
-        fresh = dict.fromkeys(piece for blob in manifest.blobs for piece in _pieces(blob) if piece not in known)
-        for group in _groups(list(fresh)):
+        wanted = dict.fromkeys(piece for blob in manifest.blobs for piece in _pieces(blob))
+        fresh = [piece for piece in wanted if piece not in known]
+        for start in range(0, len(fresh), _GROUP_PIECES):
+            group = fresh[start : start + _GROUP_PIECES]
             try:
                 self._read_group(group)
             except StoreCorrupt:
@@ -176,10 +179,9 @@ class _Reading:
         self._advance(manifest.size - sum(size for _, size in fresh))
 
     def _read_group(self, group: Sequence[_Piece]) -> None:
-        blob = Blob(_GROUP, sum(size for _, size in group), tuple(digest for digest, _ in group))
-        for _ in reader.pieces(self._database, blob):
-            pass
-        self.reasons.update(dict.fromkeys(group))
+        wanted = [Piece(digest, size, _GROUP) for digest, size in group if (digest, size) not in self.reasons]
+        for found in reader.proven(self._database, wanted):
+            self.reasons.update(dict.fromkeys(found))
 
     def _read_alone(self, piece: _Piece) -> None:
         try:
@@ -218,13 +220,3 @@ def _of_manifest(checkpoint: Checkpoint, reason: str) -> Hit:
 def _pieces(blob: Blob) -> Iterator[_Piece]:
     for index, digest in enumerate(blob.chunks):
         yield digest, blob.piece_bytes(index)
-
-
-def _groups(pieces: Sequence[_Piece]) -> Iterator[list[_Piece]]:
-    """Yield what can be read together: whole pieces, a smaller one alone."""
-    whole = [piece for piece in pieces if piece[1] == CHUNK_BYTES]
-    for start in range(0, len(whole), _GROUP_CHUNKS):
-        yield whole[start : start + _GROUP_CHUNKS]
-    for piece in pieces:
-        if piece[1] < CHUNK_BYTES:
-            yield [piece]

@@ -325,6 +325,7 @@ def test_an_install_that_fails_leaves_the_directory_as_it_was(
     """Between files and within one: no file of the library, no part of one, the old one as it was."""
     (target / "a.so").write_bytes(b"old")
     (source / "a.so").write_bytes(cause.encode())
+    (source / "geo.so").write_bytes(random.Random(cause).randbytes(2 * CHUNK_BYTES + 7))  # no chunk that others read
     progress: Callable[[int], None] = lambda _: None  # noqa: E731 - one of two
     error: type[BaseException] = StoreCorrupt
     name = cause.replace(" ", "_")

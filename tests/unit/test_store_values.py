@@ -93,8 +93,8 @@ def test_numbers_come_back_bit_by_bit(data: st.DataObject) -> None:
     numbers = st.lists(edges | st.binary(min_size=width, max_size=width), min_size=count, max_size=count).map(b"".join)
     plain, base = data.draw(numbers), data.draw(numbers)
     changed = planes.difference(plain, base, width)
-    assert planes.restored(changed, base, width) == plain
-    assert bytes(planes.joined(planes.planes(plain, width), width)) == plain
+    assert planes.restored(planes.joined(planes.planes(changed, width), width), base, width).tobytes() == plain
+    assert planes.turned_back(planes.turned(plain, width), width).tobytes() == plain
     for earlier in (None, base, plain):
         coding, body = codec.encode(plain, width, earlier)
         assert coding in (Coding.PLANES, Coding.DIFFERENCE)
