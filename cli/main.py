@@ -37,6 +37,7 @@ COMMANDS = {
     "rules": ("cli.commands.rules:command", "List what replicates and what does not, mode by mode."),
     "rehearse": ("cli.commands.rehearse:command", "Run a migration on a throwaway pair, and fail it over."),
     "train": ("cli.commands.train:command", "Fine-tune a model on a feed, and resume after anything."),
+    "recover": ("cli.commands.recover:command", "Build a run's state after any step again."),
     "feed": ("cli.commands.feed:command", "Create and read feeds of committed rows."),
     "lineage": ("cli.commands.lineage:lineage", "Find which checkpoints have seen a row."),
     "checkpoint": ("cli.commands.checkpoint:command", "List, verify, pull, tag and remove checkpoints."),

@@ -1,23 +1,34 @@
-"""One rank: `torchrun -m trainer RECIPE`, with the nodes' DSNs in HADRIAN_NODES (separated by spaces)."""
+"""One rank, with the nodes' DSNs in HADRIAN_NODES (separated by spaces).
+
+    torchrun -m trainer RECIPE                       train
+    torchrun -m trainer RECIPE recover PLAN [DIR]    build a step's state again, into the store or a folder
+    torchrun -m trainer RECIPE compare PLAN          replay from each checkpoint to the next, and compare
+
+PLAN is `replicator.recovery.Plan` as JSON.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from replicator.errors import HadrianError
 from replicator.postgres.adapter import PostgresDatabase
-from trainer import loop, parentage, recipe
+from replicator.recovery import Plan
+from trainer import loop, parentage, recipe, replay
 from trainer.events import emit
+from trainer.recipe import Recipe
 
 
-def main(path: str) -> None:
-    """Train. An error that Hadrian knows is told as an event and ends well: a restart would not mend it."""
+def main(path: str, *what: str) -> None:
+    """Train or replay. An error that Hadrian knows is told as an event and ends well: a restart would not mend it."""
     parentage.end_with_agent()
     wanted = recipe.load(Path(path))
     nodes = [PostgresDatabase(url) for url in os.environ["HADRIAN_NODES"].split()]
@@ -27,14 +38,24 @@ def main(path: str) -> None:
     torch.use_deterministic_algorithms(mode=True)
     dist.init_process_group("gloo")
     try:
-        loop.run(wanted, nodes, init_device_mesh("cpu", (ranks,), mesh_dim_names=("tp",)))
+        _work(wanted, nodes, init_device_mesh("cpu", (ranks,), mesh_dim_names=("tp",)), what)
     except HadrianError as error:
         emit("error", kind=type(error).__name__, message=str(error), hint=error.hint)
     dist.barrier()
 
 
+def _work(wanted: Recipe, nodes: Sequence[PostgresDatabase], mesh: DeviceMesh, what: Sequence[str]) -> None:
+    match what:
+        case ["recover", plan, *folder]:
+            replay.recover(wanted, nodes, mesh, Plan.from_json(json.loads(plan)), *map(Path, folder))
+        case ["compare", plan]:
+            replay.compare(wanted, nodes, mesh, Plan.from_json(json.loads(plan)))
+        case _:
+            loop.run(wanted, nodes, mesh)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
     # Past the interpreter's own end: gloo's threads may outlive their group there and abort the process (seen with
     # torch 2.13), which the agent would take for a crash.
     sys.stdout.flush()

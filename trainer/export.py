@@ -11,6 +11,7 @@ is in memory at a time (torch's own format takes all at once). Each is whole bef
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -21,13 +22,15 @@ from typing import Any, Literal
 import safetensors.torch
 import torch
 import torch.distributed.checkpoint as dcp
-from torch.distributed.checkpoint.metadata import TensorStorageMetadata
+from torch.distributed.checkpoint.metadata import TensorProperties, TensorStorageMetadata
+from torch.distributed.tensor import DTensor
 
 from replicator.database import Database
 from replicator.errors import BadInput, DiskFull
 from replicator.store import reader
 from replicator.store.checkpoints import Checkpoint
 from trainer import checkpoint, model
+from trainer.chorus import agree
 
 Format = Literal["safetensors", "hf", "dcp"]
 _FILE_BYTES = 2 << 30
@@ -69,14 +72,12 @@ def pull(
     try:
         note.begin(reader.manifest(database, found.artifact_id).sha256.hex())
         groups = [names] if form == "dcp" else _groups(names, stored)
-        files = []
-        for number, group in enumerate(groups, 1):
-            of = f"-{number:05d}-of-{len(groups):05d}" if len(groups) > 1 else ""
-            files.append(f"{'model' if form == 'hf' else 'checkpoint'}{of}{'' if form == 'dcp' else '.safetensors'}")
-            if not note.has(files[-1]):
+        files = _file_names(form, len(groups))
+        for file, group in zip(files, groups, strict=True):
+            if not note.has(file):
                 tensors = _tensors(database, found, group, stored)
-                _write_dcp(folder / files[-1], tensors) if form == "dcp" else _write(folder / files[-1], tensors)
-                note.add(files[-1])
+                _write_dcp(folder / file, tensors) if form == "dcp" else _write(folder / file, tensors)
+                note.add(file)
             advance(sum(_bytes(stored[name]) for name in group.values()))
         if len(groups) > 1:
             _write_index(folder, files, groups, stored)
@@ -85,6 +86,44 @@ def pull(
     except OSError as error:
         raise DiskFull(f"{folder}: {error.strerror}", hint="free disk space there, then run this again") from error
     return [folder / name for name in files]
+
+
+def write_state(tensors: Mapping[str, torch.Tensor], folder: Path) -> list[Path]:
+    """Write a live state into a folder as `pull` writes a stored one in safetensors, and return the files.
+
+    Every rank must call it, with the same names; rank 0 puts the shards together and writes, a file at a time.
+
+    Args:
+        tensors: by name, whole or in shards.
+        folder: is empty or not there yet.
+
+    Raises:
+        DiskFull: on every rank alike.
+    """
+    stored = {
+        name: TensorStorageMetadata(TensorProperties(dtype=tensor.dtype), tensor.size(), [])
+        for name, tensor in tensors.items()
+    }
+    groups = _groups({name: name for name in stored}, stored)
+    files = _file_names("safetensors", len(groups))
+    for file, group in zip(files, groups, strict=True):
+        whole = {name: _whole(tensors[name]) for name in group}
+        agree(functools.partial(_write_one, folder, file, whole))
+    if len(groups) > 1:
+        agree(lambda: _write_index(folder, files, groups, stored))
+    return [folder / file for file in files]
+
+
+def _whole(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def _write_one(folder: Path, file: str, tensors: dict[str, torch.Tensor]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / file, tensors)
+    except OSError as error:
+        raise DiskFull(f"{folder}: {error.strerror}", hint="free disk space there, then run this again") from error
 
 
 class _Note:
@@ -141,6 +180,13 @@ def _replace(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+
+
+def _file_names(form: Format, count: int) -> list[str]:
+    stem, suffix = "model" if form == "hf" else "checkpoint", "" if form == "dcp" else ".safetensors"
+    if count == 1:
+        return [f"{stem}{suffix}"]
+    return [f"{stem}-{number:05d}-of-{count:05d}{suffix}" for number in range(1, count + 1)]
 
 
 def _groups(names: _Group, stored: Mapping[str, TensorStorageMetadata]) -> list[_Group]:

@@ -23,24 +23,35 @@ _STOP_TIMEOUT_S = 15.0
 
 
 class Launch:
-    """A training run in processes of its own.
+    """A training run in processes of its own, or a replay of one.
 
     Args:
         recipe: what to train; its tensor-parallel degree is the number of ranks.
         nodes: DSNs; they go through the environment, which other users cannot read.
         folder: gets the recipe and the ranks' log.
+        replay: what the ranks do instead of training: a word, and what it is to be done with (see `__main__`).
         max_restarts: how often a crashed rank makes the agent start all of them again.
     """
 
-    def __init__(self, recipe: Recipe, nodes: Sequence[str], folder: Path, *, max_restarts: int = 3) -> None:
-        self._log = folder / f"{recipe.run}.log"
-        path = folder / f"{recipe.run}.yaml"
+    def __init__(
+        self,
+        recipe: Recipe,
+        nodes: Sequence[str],
+        folder: Path,
+        *,
+        replay: Sequence[str] = (),
+        max_restarts: int = 3,
+    ) -> None:
+        name = "-".join([recipe.run, *replay[:1]])
+        self._log = folder / f"{name}.log"
+        path = folder / f"{name}.yaml"
         path.write_text(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
         argv = [
             # The shell becomes the agent, so the process id that it writes down is the agent's.
             "/bin/sh", "-c", f'{parentage.AGENT}=$$ exec "$@"', "sh",
             sys.executable, "-m", "torch.distributed.run", "--standalone", "--nnodes=1",
             f"--nproc-per-node={recipe.tensor_parallel}", f"--max-restarts={max_restarts}", "-m", "trainer", str(path),
+            *replay,
         ]  # fmt: skip
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -74,7 +85,7 @@ class Launch:
             yield event
             if event["event"] == "finished":
                 return  # everything is durable by then: how the ranks end is of no interest any more
-        raise ProcessFailed(f"training ended early: {_last_line(self._log)}", hint=f"read {self._log}")
+        raise ProcessFailed(f"the ranks ended early: {_last_line(self._log)}", hint=f"read {self._log}")
 
     def close(self) -> None:
         """Stop the agent and every rank, and wait for them."""

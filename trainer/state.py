@@ -41,6 +41,14 @@ class State:
         found[self._generator_key] = torch.get_rng_state()
         return found
 
+    def of_every_rank(self) -> dict[str, torch.Tensor]:
+        """Return the same with every rank's generator, so that each rank has the same names; each must call it."""
+        found = self.tensors()
+        own = found[self._generator_key]
+        every = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+        dist.all_gather(every, own)
+        return found | {f"generator.{rank}": state for rank, state in enumerate(every)}
+
     @property
     def _generator_key(self) -> str:
         return f"generator.{dist.get_rank()}"
