@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cli import render
+from cli.commands.checkpoint_plan import plan
 from cli.commands.checkpoint_prune import prune
 from cli.commands.checkpoint_pull import pull
 from cli.commands.checkpoint_rm import rm
@@ -19,7 +20,7 @@ _URL = "postgresql://user@host:5432/database"
 
 @click.group(epilog=examples(f"hadrian checkpoint list --primary {_URL}", "hadrian checkpoint verify drill --all"))
 def command() -> None:
-    """List, show, verify, pull, tag and remove the checkpoints in a database."""
+    """List, show, verify, pull, tag and remove the checkpoints in a database; plan how often to make one."""
 
 
 @command.command("list", epilog=examples(f"hadrian checkpoint list --primary {_URL} --run drill --format json"))
@@ -42,5 +43,5 @@ def list_checkpoints(run: str | None, primary: str, output: Output) -> None:
         render.table("", columns, ([getattr(one, column) for column in columns] for one in found))
 
 
-for _command in (save, show, verify, pull, tag, rm, prune):
+for _command in (save, show, verify, pull, tag, rm, prune, plan):
     command.add_command(_command)
