@@ -12,7 +12,10 @@ written before. So
   it outlived a position by which it would have been deleted, so it is *different*;
 - anything else: another round, and *unsettled* when time runs out.
 
-A value that two versions share proves nothing, which is why a version has an identity of its own.
+A value that two versions share proves nothing, which is why a version has an identity of its own. And a follower may be
+ahead: a commit is in the log before it is seen on the primary, for as long as a synchronous standby lets it wait. So
+nothing is proven while a transaction that was open when the follower was read may be such a one, but of a row that
+nobody has touched.
 """
 
 from __future__ import annotations
@@ -30,10 +33,12 @@ class Sight:
     Attributes:
         version: what is another after each write to the row.
         content: what must be the same on both nodes.
+        touched: whether a transaction that is not seen yet may have changed or deleted it.
     """
 
     version: Hashable
     content: Hashable
+    touched: bool = True
 
 
 class Doubt:
@@ -52,12 +57,18 @@ class Doubt:
         self._rounds = 0
         self._still = False
 
-    def see_primary(self, seen: Sight | None) -> Word:
-        """Begin a round, and judge the one before."""
+    def see_primary(self, seen: Sight | None, *, clear: bool) -> Word:
+        """Begin a round, and judge the one before.
+
+        Args:
+            seen: the row, None if there is none.
+            clear: whether every commit that was in the log when the follower was read is seen by now.
+        """
         before, self.primary = self.primary, seen
         if not self._rounds:
             return Word.UNSETTLED
-        self._still = _version(seen) == _version(before)
+        sure = clear or (seen is not None and not seen.touched)
+        self._still = sure and _version(seen) == _version(before)
         if _content(seen) == _content(self.follower):
             return Word.SETTLED
         return Word.DIFFERENT if self._still and seen is not None else Word.UNSETTLED

@@ -276,3 +276,24 @@ def test_it_needs_select_and_tells_what_it_may_not_see(both: Subscription) -> No
     assert set(unseen) >= {"rows of app.item", "rows of app.sale"}
     assert unseen["rows of app.sale"].where == both.subscriber.where
     assert unseen["rows of app.item"].remedy == "grant select on app.item to looker"
+
+
+def test_a_commit_that_a_synchronous_standby_lets_wait_is_unsettled(both: Subscription) -> None:
+    """The subscriber shows its rows before the publisher does: neither the changed one nor the new one is different."""
+    both.here("alter system set synchronous_standby_names = 'nobody'", "select pg_reload_conf()")
+    await_answer(both.pair, "show synchronous_standby_names", "nobody")
+    waiting = [
+        threading.Thread(target=both.here, args=(statement,))
+        for statement in ("update app.event set kind = 'waits' where id = 60", "insert into app.event values (999, '')")
+    ]
+    for one in waiting:
+        one.start()
+    try:
+        await_answer(both.pair, "select count(*) from app.event where kind = 'waits' or id = 999", 2, "b")
+        found = suspects(both, "app.event", settle_s=1)
+        assert {(one.word, one.key["id"]) for one in found} == {(Word.UNSETTLED, "60"), (Word.UNSETTLED, "999")}
+    finally:
+        both.here("alter system reset synchronous_standby_names", "select pg_reload_conf()")
+        for one in waiting:
+            one.join()
+    assert suspects(both, "app.event") == []

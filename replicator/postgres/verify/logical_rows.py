@@ -47,6 +47,7 @@ _LISTED = 50_000  # rows of a node whose hashes are held at once
 _ASKED = 1_000  # rows that are settled at once
 _TOLD = 100  # rows whose values are read at once
 _POLL_S = 0.02
+_MOMENT_S = 0.2
 
 
 def compare(couple: Couple, request: Request) -> Iterator[Compared | Suspect | Unseen | Progress]:
@@ -60,6 +61,11 @@ def compare(couple: Couple, request: Request) -> Iterator[Compared | Suspect | U
     if publisher.ask("verify/hash_of_bytes") != subscriber.ask("verify/hash_of_bytes"):
         why = "the two machines have another order of bytes, so their servers hash differently"
         yield Unseen("rows", subscriber.where, why, "compare the tables by dumps of both")
+        return
+    (activity,) = publisher.ask("verify/sees_activity")
+    if not activity.sees:
+        why = "which transactions are about to commit is hidden from the role"
+        yield Unseen("rows", publisher.where, why, f"grant pg_monitor to {activity.role}")
         return
     chosen = [table for table in subscribed.tables(publisher, subscriber) if _is_chosen(table.object, request.tables)]
     total = sum(table.size for table in chosen if isinstance(table, Subscribed))
@@ -230,10 +236,12 @@ class _Comparison:
         proven: list[tuple[Key, Doubt]] = []
         deadline = self._deadline()
         waits_for = ""
+        writers: set[str] = set()
         while doubts and not waits_for:
+            clear = self._are_over(writers)
             seen = self._here.sights(list(doubts))
             position = self._position()
-            words = {key: doubt.see_primary(seen.get(key)) for key, doubt in doubts.items()}
+            words = {key: doubt.see_primary(seen.get(key), clear=clear) for key, doubt in doubts.items()}
             yield from self._judged(doubts, words, proven)
             if not doubts:
                 break
@@ -241,6 +249,7 @@ class _Comparison:
             if not waits_for:
                 seen = self._there.sights(list(doubts))
                 words = {key: doubt.see_follower(seen.get(key)) for key, doubt in doubts.items()}
+                writers = self._writers()
                 yield from self._judged(doubts, words, proven)
             if time.monotonic() >= deadline:
                 break
@@ -249,7 +258,7 @@ class _Comparison:
             self._behind[waits_for] += len(doubts)
             return
         for key in doubts:
-            yield self._suspect(Word.UNSETTLED, "is written to all the time", key)
+            yield self._suspect(Word.UNSETTLED, "is written to all the time, or by a commit that waits", key)
 
     def _judged(
         self, doubts: dict[Key, Doubt], words: dict[Key, Word], proven: list[tuple[Key, Doubt]]
@@ -276,6 +285,18 @@ class _Comparison:
 
     def _position(self) -> Lsn:
         return Lsn(self._publisher.ask("verify/log_position")[0].lsn)
+
+    def _writers(self) -> set[str]:
+        return set(self._publisher.ask("verify/writers")[0].xids)
+
+    def _are_over(self, writers: set[str]) -> bool:
+        """Return whether transactions are over; most are, after a moment."""
+        until = time.monotonic() + _MOMENT_S
+        while writers and (writers := writers & self._writers()):
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_POLL_S)
+        return True
 
     def _deadline(self) -> float:
         return time.monotonic() + self._request.settle_s

@@ -130,18 +130,22 @@ class Rows:
     def sights(self, keys: Sequence[Key]) -> dict[Key, Sight]:
         """Return the rows that have these keys: which versions they are, and a hash of each column."""
         return {
-            key: Sight(tuple(sorted(version for version, _ in rows)), tuple(sorted(values for _, values in rows)))
+            key: Sight(
+                version=tuple(sorted(version for version, _, _ in rows)),
+                content=tuple(sorted(values for _, _, values in rows)),
+                touched=any(touched for _, touched, _ in rows),
+            )
             for key, rows in self._by_key(keys, "bigint", self._hash_of).items()
         }
 
     def values(self, keys: Sequence[Key]) -> dict[Key, list[tuple[str | None, ...]]]:
         """Return what the columns of the rows with these keys print."""
         found = self._by_key(keys, "text", lambda column: _TEXT.format(pgsql.Identifier(column.name)))
-        return {key: [values for _, values in rows] for key, rows in found.items()}
+        return {key: [values for *_, values in rows] for key, rows in found.items()}
 
     def _by_key(
         self, keys: Sequence[Key], kind: str, form: Callable[[Column], pgsql.Composable]
-    ) -> Mapping[Key, list[tuple[str, tuple[Any, ...]]]]:
+    ) -> Mapping[Key, list[tuple[str, bool, tuple[Any, ...]]]]:
         arrays = [pgsql.SQL("{}::text[]").format(pgsql.Literal(list(texts))) for texts in zip(*keys, strict=True)]
         names = [pgsql.Identifier(f"k{place}") for place in range(len(arrays))]
         statement = composed(
@@ -155,9 +159,9 @@ class Rows:
             row_filter=self._filter if self._publisher else _ALL,
             matches=self._matches(names),
         )
-        found: dict[Key, list[tuple[str, tuple[Any, ...]]]] = defaultdict(list)
-        for number, version, values in self._reader.read(statement):
-            found[keys[number - 1]].append((version, tuple(values)))
+        found: dict[Key, list[tuple[str, bool, tuple[Any, ...]]]] = defaultdict(list)
+        for number, version, touched, values in self._reader.read(statement):
+            found[keys[number - 1]].append((version, touched, tuple(values)))
         return found
 
     def _matches(self, names: Sequence[pgsql.Identifier]) -> pgsql.Composed:
