@@ -106,6 +106,17 @@ def _nodes_option(describes: str, *, required: bool) -> Callable[[_Function], _F
 
 nodes_option = _nodes_option("A node, whichever its role", required=True)
 spare_nodes_option = _nodes_option("A node that may get a spare slot, whichever its role", required=False)
+standby_nodes_option = _nodes_option(
+    "A standby, looked at itself; if left out, all that the primary sees", required=False
+)
+durable_option = click.option(
+    "--durable",
+    metavar="any|all|N|NAME,...",
+    default="all",
+    show_default=True,
+    help="The standbys that must have replayed it: at least one, all that there are, so many, or each of these "
+    "(application_name, host or host:port). 0: the primary alone will do.",
+)
 
 format_option = click.option(
     "--format",

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, TextClause
 
 from replicator.chunk import Chunk
 from replicator.position import Lsn, TimelineHistory
+from replicator.topology import Standby
 
 
 class Database(Protocol):
@@ -36,7 +37,10 @@ class Database(Protocol):
         ...
 
     def insert_chunks(self, batch: Sequence[Chunk]) -> None:
-        """Insert chunks in a transaction of its own; those that are there stay. Idempotent."""
+        """Insert chunks in a transaction of its own; those that are there stay. Idempotent.
+
+        It is flushed with the next transaction of `begin`, at the latest.
+        """
         ...
 
     def renew_chunks(self, digests: Collection[bytes]) -> None:
@@ -85,6 +89,18 @@ class Database(Protocol):
 
     def timeline_history(self) -> TimelineHistory:
         """Return the forks that led to the node's timeline."""
+        ...
+
+    def is_standby(self) -> bool:
+        """Return whether the node replays another's log."""
+        ...
+
+    def known_as(self) -> str | None:
+        """Return the name under which this standby follows its primary, None if the node does not tell."""
+        ...
+
+    def standbys(self) -> list[Standby]:
+        """Return the standbys that this node itself sends its log to. Raises: NotPermitted: it may not tell."""
         ...
 
     def close(self) -> None:

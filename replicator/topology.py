@@ -33,6 +33,21 @@ class Node:
     lsn: Lsn
 
 
+@dataclass(frozen=True, slots=True)
+class Standby:
+    """A standby as the node that it follows knows it.
+
+    Attributes:
+        name: under which it follows: its application_name, or its host.
+        address: where it connects from; None for a socket.
+        replayed: end of what it said last that it had replayed.
+    """
+
+    name: str
+    address: str | None
+    replayed: Lsn
+
+
 def lag_bytes(primary: Node, standby: Node) -> int:
     """Return how many bytes of the primary's log the standby has still to replay, at least 0."""
     return max(0, primary.lsn - standby.lsn)

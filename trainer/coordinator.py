@@ -21,6 +21,7 @@ from replicator.postgres.snapshot import read_published
 from replicator.step_journal import Step
 from replicator.store import checkpoints
 from replicator.store.durability import Durability, Durable
+from replicator.store.standbys import Wanted
 from replicator.topology import Role
 from trainer import dataset
 from trainer.events import emit
@@ -63,7 +64,7 @@ class Coordinator:
         self._others = [node for number, node in enumerate(nodes) if number != place.source]
         self._encoder = encoder
         self._saver = saver
-        self._durability = Durability([nodes[number] for number in place.standbys])
+        self._durability = Durability([nodes[number] for number in place.standbys], Wanted.parse(recipe.durable))
         self._cursor = place.cursor  # behind the last step
         self._read_to = place.cursor  # behind the last change that was read
         self._kept: tuple[int, Cursor] | None = (place.step, place.cursor) if place.step else None
@@ -86,6 +87,8 @@ class Coordinator:
         )
         self._row_keys = RowKeys(self._primary, definition.name)
         self._spares = Spares([] if definition.is_journal else self._others, slot or definition.slot)
+        if not self._place.standbys:
+            emit("no-standby", message=f"checkpoints are on {self._primary.where} alone, and lost with it")
 
     def close(self) -> None:
         """Close the feed, if it was opened here, and leave its spare slots alone."""
@@ -170,7 +173,7 @@ class Coordinator:
         if saved is not None:
             step, cursor = saved.target.step, saved.target.cursor
             self._kept = (step, cursor)
-            self._durability.follow(step, cursor, self._primary.committed())
+            self._durability.follow(step, cursor, checkpoints.note_commit(self._primary, self._recipe.run, step))
             emit(
                 "checkpoint", step=step, chunks=saved.written.chunks, new_chunks=saved.written.new_chunks,
                 plain_bytes=saved.written.plain_bytes, stored_bytes=saved.written.stored_bytes,

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from replicator.errors import BadInput
+from replicator.store.standbys import Wanted
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,55}$")]
 # Strict, or `true` would be 1.
@@ -96,13 +97,26 @@ class Recipe(_Section):
     """Steps; the last step always makes one."""
     when_saving: Literal["wait", "skip"] = "wait"
     """What becomes of a checkpoint that is due while the one before it is still being saved."""
+    durable: str = "all"
+    """The standbys that must have replayed a checkpoint before its rows are given up: any, all, so many, or names."""
     tensor_parallel: Positive = 1
     """Ranks that share each layer. The model's heads must divide by it."""
     seed: Whole = 0
 
     def canonical(self) -> str:
-        """Return the recipe as text: equal text means an equal run."""
-        return self.model_dump_json()
+        """Return the recipe as text: equal text means an equal run, whatever standbys its checkpoints wait for."""
+        return self.model_dump_json(exclude={"durable"})
+
+    @pydantic.field_validator("durable", mode="before")
+    @classmethod
+    def _only_standbys(cls, durable: Any) -> str:
+        listed = isinstance(durable, list) and all(isinstance(name, str) for name in durable)
+        text = ",".join(durable) if listed else str(durable) if type(durable) is int else durable
+        try:
+            Wanted.parse(text)
+        except (BadInput, TypeError):
+            raise ValueError("write any, all, a number, or a list of standbys") from None
+        return str(text)
 
 
 def load(path: Path) -> Recipe:

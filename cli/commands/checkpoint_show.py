@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import click
 
-from cli import render
-from cli.options import Output, examples, format_option, node_option
+from cli import render, standbys
+from cli.options import Output, examples, format_option, node_option, url_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from replicator.store.description import Description, Steps
+    from replicator.store.standbys import Standing
 
 _URL = "postgresql://user@host:5432/database"
 
@@ -20,26 +24,45 @@ _URL = "postgresql://user@host:5432/database"
 )
 @click.argument("checkpoint", metavar="RUN[/STEP|:TAG]")
 @node_option
+@url_option("--primary", "HADRIAN_PRIMARY", "Tells which standbys have the checkpoint.", required=False)
 @format_option
-def show(checkpoint: str, node: str, output: Output) -> None:
+def show(checkpoint: str, node: str, primary: str | None, output: Output) -> None:
     """Show a checkpoint, the newest of the run if neither step nor tag is given.
 
     Its cursor, its tensors, what its chunks take and how much of that the checkpoint before it holds too, its tags, and
-    the steps since that one.
+    the steps since that one; and, asked of the primary, the standbys that have it.
     """
     from replicator.postgres.adapter import PostgresDatabase
     from replicator.store import description, reference
+    from replicator.store import standbys as standing
 
     named = reference.Reference.parse(checkpoint)
     database = PostgresDatabase(node)
     described = description.describe(database, reference.find(database, named))
+    above = None if primary is None else PostgresDatabase(primary)
+    seen = None if above is None else standing.standing(above, (), named.run)
     if output == "json":
-        render.as_json(described)
-    else:
-        _show(described)
+        told = {field.name: getattr(described, field.name) for field in fields(described)}
+        render.as_json({**told, "durable_on": _have(described, seen)})
+        return
+    _show(described, [] if above is None or seen is None else _durable(described, seen, above.where))
 
 
-def _show(described: Description) -> None:
+def _have(described: Description, seen: Standing | None) -> list[str] | None:
+    """Return the standbys that have the checkpoint, None if nobody can tell."""
+    if seen is None or seen.unseen is not None:
+        return None
+    placed = zip(seen.checkpoints, seen.durable_on, strict=True)
+    return next((on for one, on in placed if one.artifact_id == described.checkpoint.artifact_id), [])
+
+
+def _durable(described: Description, seen: Standing, where: str) -> list[str]:
+    on = _have(described, seen)
+    told = "unknown" if on is None else ", ".join(on) or "no standby"
+    return [f"durable on: {told}", *standbys.lines(seen, where)]
+
+
+def _show(described: Description, durable: Sequence[str]) -> None:
     from cli.findings import size
 
     one = described.checkpoint
@@ -52,6 +75,8 @@ def _show(described: Description) -> None:
     render.line(f"steps: {_steps(described.trained)}")
     render.line(f"chunks: {one.chunks}{before}; {described.differences} are differences from another")
     render.line(f"bytes: {size(one.size)} plain, {size(described.stored_bytes)} stored{shared}")
+    for line in durable:
+        render.line(line)
     rows = [
         (tensor.name, tensor.dtype, None if tensor.shape is None else "x".join(map(str, tensor.shape)) or "scalar",
          tensor.size, tensor.shards)

@@ -19,7 +19,7 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy.exc
-from sqlalchemy import BigInteger, Connection, Dialect, TextClause, TypeDecorator, bindparam
+from sqlalchemy import BigInteger, Connection, Dialect, Row, TextClause, TypeDecorator, bindparam
 
 from replicator import journal, sql
 from replicator.chunk import Chunk
@@ -28,6 +28,7 @@ from replicator.db2.connection import Db2Server
 from replicator.db2.errors import translated
 from replicator.errors import AlreadyThere, NotConfigured, QueryTimedOut, SlotInUse
 from replicator.position import Lsn, TimelineHistory
+from replicator.topology import Standby
 
 
 class Db2Database(Db2Server):
@@ -116,6 +117,23 @@ class Db2Database(Db2Server):
             return history
         timeline, number = seals[-1]
         return TimelineHistory(timeline + 1, (*history.forks, (timeline, Lsn(number))))
+
+    def is_standby(self) -> bool:
+        """Return whether HADR says so."""
+        return any(row.hadr_role == "STANDBY" for row in self._standbys())
+
+    def known_as(self) -> str | None:
+        """Return the host under which HADR knows this standby."""
+        return next((row.name for row in self._standbys() if row.hadr_role == "STANDBY"), None)
+
+    def standbys(self) -> list[Standby]:
+        """Return the standbys that HADR has on this primary."""
+        rows = [row for row in self._standbys() if row.hadr_role == "PRIMARY" and row.replayed is not None]
+        return [Standby(row.name, None, Lsn(int(row.replayed))) for row in rows]
+
+    def _standbys(self) -> Sequence[Row[Any]]:
+        with self.connect() as connection:
+            return connection.execute(self.statement("topology/standbys")).all()
 
 
 class _Position(TypeDecorator[int]):

@@ -12,6 +12,7 @@ from replicator.chunk import Chunk
 from replicator.position import Lsn, TimelineHistory
 from replicator.postgres import chunks, creation, topology
 from replicator.postgres.connection import Server
+from replicator.topology import Standby
 
 
 class PostgresDatabase(Server):
@@ -56,3 +57,15 @@ class PostgresDatabase(Server):
     def timeline_history(self) -> TimelineHistory:
         """As `topology.timeline_history`."""
         return topology.timeline_history(self)
+
+    def is_standby(self) -> bool:
+        """As `topology.is_standby`."""
+        return topology.is_standby(self)
+
+    def known_as(self) -> str | None:
+        """As `topology.known_as`."""
+        return topology.known_as(self)
+
+    def standbys(self) -> list[Standby]:
+        """As `topology.standbys`."""
+        return topology.standbys(self)

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+import psycopg.conninfo
 from psycopg import pq
 
 from replicator import sql
 from replicator.errors import NodeLost, NodeUnreachable, NotPermitted
 from replicator.position import Lsn, TimelineHistory
 from replicator.postgres.connection import Server, command
-from replicator.topology import Node, Role
+from replicator.topology import Node, Role, Standby
 
 _POLL_S = 0.05
 _Server = TypeVar("_Server", bound=Server)
@@ -69,6 +70,44 @@ def committed(server: Server) -> Lsn:
     """Return a position behind everything the primary has committed and flushed. Raises: NodeUnreachable, NodeLost."""
     with server.connect() as connection:
         return Lsn(connection.execute(sql.load("postgres/topology/flush_lsn")).scalar_one())
+
+
+def is_standby(server: Server) -> bool:
+    """Return whether the node is in recovery. Raises: NodeUnreachable, NodeLost."""
+    with server.connect() as connection:
+        return bool(connection.execute(sql.load("postgres/topology/following")).one().in_recovery)
+
+
+def known_as(server: Server) -> str | None:
+    """Return the application_name under which a standby receives, None where it does not, or the role may not see it.
+
+    Source: PostgreSQL 18 documentation, 19.6.2 "Primary Server", synchronous_standby_names.
+
+    Raises:
+        NodeUnreachable, NodeLost: the node does not answer.
+    """
+    with server.connect() as connection:
+        text = connection.execute(sql.load("postgres/topology/following")).one().conninfo
+    used = psycopg.conninfo.conninfo_to_dict(text) if text is not None else {}
+    name = used.get("application_name") or used.get("fallback_application_name")
+    return None if name is None else str(name)
+
+
+def standbys(server: Server) -> list[Standby]:
+    """Return the physical standbys that receive from this node, as pg_stat_replication shows them.
+
+    Raises:
+        NotPermitted: there are some, and the role may not see how far they are.
+        NodeUnreachable, NodeLost: the node does not answer.
+    """
+    with server.connect() as connection:
+        rows = connection.execute(sql.load("postgres/topology/standbys")).all()
+    if not all(row.may_see for row in rows):
+        raise NotPermitted(
+            f"{server.where}: the role may not see how far the standbys are",
+            hint="grant it pg_read_all_stats, or name each standby with --node",
+        )
+    return [Standby(row.name, row.address, Lsn(row.replayed)) for row in rows]
 
 
 def wait_until(condition: Callable[[], bool], what: str, *, timeout_s: float) -> None:

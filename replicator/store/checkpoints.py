@@ -28,6 +28,7 @@ class Checkpoint:
         artifact_id: where its bytes are.
         cursor: everything before it has been trained on, nothing behind it.
         read_from: where reading goes on: the cursor, or further on if the log holds nothing for the feed in between.
+        committed: a position behind its commit; None where nobody noted one.
         size: plain bytes.
         chunks: distinct chunks that hold them.
         created_at: when its transaction ran.
@@ -38,6 +39,7 @@ class Checkpoint:
     artifact_id: int
     cursor: Cursor
     read_from: Cursor
+    committed: Lsn | None
     size: int
     chunks: int
     created_at: dt.datetime
@@ -63,6 +65,14 @@ def record(database: Database, transaction: Connection, run: str, step: int, art
     quota.check(database, transaction, run)
 
 
+def note_commit(database: Database, run: str, step: int) -> Lsn:
+    """Return a position behind the commit of a checkpoint that exists, and note it beside the checkpoint."""
+    committed = database.committed()
+    with database.begin() as transaction:
+        transaction.execute(database.statement("store/note_commit"), {"run": run, "step": step, "lsn": str(committed)})
+    return committed
+
+
 def pass_over(database: Database, run: str, step: int, cursor: Cursor) -> None:
     """Note that the log holds nothing for the run's feed between a checkpoint's cursor and this one."""
     with database.begin() as transaction:
@@ -82,8 +92,17 @@ def found(database: Database, run: str | None = None) -> list[Checkpoint]:
 def _checkpoint(row: Row[Any]) -> Checkpoint:
     cursor = Cursor(Lsn(row.lsn), row.seq, row.timeline)
     passed = None if row.passed_lsn is None else Cursor(Lsn(row.passed_lsn), 0, row.passed_timeline)
+    committed = None if row.committed_lsn is None else Lsn(row.committed_lsn)
     return Checkpoint(
-        row.run, row.step, row.artifact_id, cursor, passed or cursor, row.plain_bytes, row.chunks, row.created_at
+        row.run,
+        row.step,
+        row.artifact_id,
+        cursor,
+        passed or cursor,
+        committed,
+        row.plain_bytes,
+        row.chunks,
+        row.created_at,
     )
 
 

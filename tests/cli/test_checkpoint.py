@@ -65,11 +65,13 @@ def test_show_tells_what_a_checkpoint_is_made_of(store: Store) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     first, *lines = done.stdout.splitlines()
     assert first.startswith("checkpoint shown/2, cursor 0/3+0, published 20")
+    assert lines.pop(5).startswith("b: replayed 0/")
     assert lines == [
         "tags: good",
         "steps: 2 to 2, 2 rows, loss 0.5 to 0.5",
         "chunks: 2, 1 of them also of step 1; 0 are differences from another",
         "bytes: 7.8 kB plain, 7.8 kB stored, of which 3.9 kB shared with it",
+        "durable on: b",
         "",
         "tensor  dtype    shape  bytes  shards",
         "frozen  float32  1000    4000       1",

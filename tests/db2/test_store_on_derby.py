@@ -28,7 +28,9 @@ from replicator.position import Cursor, Lsn
 from replicator.store import checkpoints, reader
 from replicator.store.digest import CHUNK_BYTES
 from replicator.store.durability import Durability
+from replicator.store.standbys import standing
 from replicator.store.writer import Writer, publish
+from replicator.topology import Standby
 from tests.fixtures.db2_catalog import HOSTS
 from tests.fixtures.derby import Derby, Peer
 from tests.fixtures.derby_store import FAR, LARGE, Node, artifact, feed
@@ -397,6 +399,26 @@ def test_timelines_are_told_by_the_seals(node: Node, database: Db2Database) -> N
     node.is_a("PRIMARY", log=1, replayed=1, primary=HOSTS["a"])
     assert database.timeline_history().timeline == 3
     assert database.timeline_history().forks == ((1, Lsn(5)), (2, Lsn(7)))
+
+
+def test_standbys_go_by_their_host(node: Node, database: Db2Database) -> None:
+    """A primary tells how far its standby is, a standby tells its own name, and a commit's position is noted once."""
+    node.is_a("PRIMARY", log=200, replayed=150)
+    assert database.standbys() == [Standby(HOSTS["b"], None, Lsn(150))]
+    assert (database.is_standby(), database.known_as()) == (False, None)
+    feed(database)
+    node.run("insert into hadrian.run (name, feed, recipe) values ('run1', 't', '{}')")
+    number = artifact(database, "run1/1")
+    with database.begin() as transaction:
+        checkpoints.record(database, transaction, "run1", 1, number, Cursor(FAR, 0))
+    assert checkpoints.note_commit(database, "run1", 1) == Lsn(200)
+    found = standing(database, [], "run1")
+    assert [one.committed for one in found.checkpoints] == [Lsn(200)]
+    assert (found.durable_on, [one.behind for one in found.standbys]) == ([[]], [50])
+    node.is_a("PRIMARY", log=300, replayed=200)
+    assert standing(database, [], "run1").durable_on == [[HOSTS["b"]]]
+    node.is_a("STANDBY", log=200, replayed=150)
+    assert (database.is_standby(), database.known_as(), database.standbys()) == (True, HOSTS["b"], [])
 
 
 @pytest.mark.parametrize("journal", [False, True])

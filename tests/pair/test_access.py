@@ -74,6 +74,7 @@ def test_a_trainer_leaves_what_a_run_leaves_and_deletes_nothing(
         with publish(node, checkpoints.KIND, "r/1", [blob]) as (transaction, artifact_id):
             checkpoints.record(node, transaction, "r", 1, artifact_id, _CURSOR)
         checkpoints.pass_over(node, "r", 1, Cursor(Lsn(9), 0))
+        checkpoints.note_commit(node, "r", 1)
         for table in _tables(pair):
             assert _is_denied(node, f"delete from hadrian.{table}"), table
         assert _is_denied(node, "update hadrian.artifact set name = 'other'")

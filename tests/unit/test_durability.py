@@ -8,32 +8,43 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replicator.errors import NodeLost
+from replicator.errors import BadInput, NodeLost
 from replicator.position import Cursor, Lsn, TimelineHistory
 from replicator.store.durability import Durability, Durable
+from replicator.store.standbys import Wanted
 
 
 class _Standby:
-    """The two calls that durability makes of a node."""
+    """The calls that durability makes of a node."""
 
-    def __init__(self, position: int = 0) -> None:
-        self.where = "standby"
+    def __init__(self, position: int = 0, name: str = "standby") -> None:
+        self.where = name if name == "standby" else f"{name}:5432/app"
+        self.name = name
         self.position = position
+        self.away = False
         self.step = 0
         self.history = TimelineHistory(1)
 
+    def known_as(self) -> str:
+        """Return what the test set."""
+        return f"{self.name}_app"
+
     def replayed(self) -> Lsn:
         """Return the position, and move on by `step`."""
+        if self.away:
+            raise NodeLost("away")
         self.position += self.step
         return Lsn(self.position)
 
     def timeline_history(self) -> TimelineHistory:
         """Return what the test set."""
+        if self.away:
+            raise NodeLost("away")
         return self.history
 
 
-def _following(*commits: int, standbys: tuple[Any, ...]) -> Durability:
-    durability = Durability(standbys)
+def _following(*commits: int, standbys: tuple[Any, ...], wanted: str = "all") -> Durability:
+    durability = Durability(standbys, Wanted.parse(wanted))
     assert durability.poll() == []
     for number, lsn in enumerate(commits, 1):
         durability.follow(number, Cursor(Lsn(number), 0), Lsn(lsn))
@@ -91,7 +102,8 @@ def test_waiting_returns_what_became_durable_meanwhile() -> None:
 def test_a_standby_that_stays_behind_is_named_by_step_and_position() -> None:
     """`wait` gives up in time, and says which checkpoint is missing and where its commit ends."""
     durability = _following(100, 200, standbys=(_Standby(150),))
-    with pytest.raises(NodeLost, match=r"checkpoint 2 \(commit before 0/C8\) is not on every standby after 0 s"):
+    late = r"checkpoint 2 \(commit before 0/C8\) is on 0 of 1 standbys after 0 s: standby has .* 0/96, 50 bytes behind"
+    with pytest.raises(NodeLost, match=late):
         durability.wait(0)
 
 
@@ -110,3 +122,67 @@ def test_a_checkpoint_replayed_before_the_takeover_is_durable() -> None:
     durability = _following(40, 60, standbys=(standby,))
     standby.history, standby.position = TimelineHistory(2, ((1, Lsn(60)),)), 1000
     assert _steps(durability.poll()) == [1, 2]
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 100), max_size=4), st.sampled_from(["all", "any", "0", "1", "2", "3"]))
+def test_a_checkpoint_is_durable_on_as_many_standbys_as_were_asked_for(positions: list[int], wanted: str) -> None:
+    """Whichever standbys have replayed it: it is their number that counts, and one that is not there has nothing."""
+    durability = _following(50, standbys=tuple(map(_Standby, positions)), wanted=wanted)
+    needed = {"all": len(positions), "any": 1}.get(wanted) if not wanted.isdigit() else int(wanted)
+    assert needed is not None
+    assert bool(durability.poll()) == (sum(position >= 50 for position in positions) >= needed)
+
+
+@pytest.mark.parametrize("name", ["slow", "slow:5432", "slow:5432/app", "slow_app", "slow , slow_app"])
+def test_a_standby_is_named_as_a_dba_names_it(name: str) -> None:
+    """By its host, with or without port and database, or by its application_name; the others do not count."""
+    fast, slow = _Standby(1000, "fast"), _Standby(99, "slow")
+    durability = _following(100, standbys=(fast, slow), wanted=name)
+    assert durability.poll() == []
+    fast.position, slow.position = 0, 100
+    assert _steps(durability.poll()) == [1]
+
+
+def test_a_standby_that_is_named_and_not_there_holds_every_checkpoint_back() -> None:
+    """A run goes on, and nothing is confirmed; a command says who is there."""
+    there = _Standby(1000, "there")
+    durability = _following(100, standbys=(there,), wanted="there,gone")
+    assert durability.poll() == []
+    with pytest.raises(NodeLost, match="is on 1 of 2 standbys"):
+        durability.wait(0)
+    with pytest.raises(BadInput, match=r"standbys there, gone are wanted, and there are: there:5432/app"):
+        Wanted.parse("there,gone").check([there])
+    with pytest.raises(BadInput, match="1 standbys are wanted, and there are: none"):
+        Wanted.parse("any").check([])
+
+
+def test_a_standby_that_may_be_away_is_gone_on_without() -> None:
+    """Of two any one will do: the other may go, and only when both are gone there is nobody to ask."""
+    one, other = _Standby(100), _Standby(0)
+    durability = _following(100, standbys=(one, other), wanted="any")
+    other.away = True
+    assert _steps(durability.poll()) == [1]
+    durability.follow(2, Cursor(Lsn(2), 0), Lsn(200))
+    one.away = True
+    with pytest.raises(NodeLost, match="away"):
+        durability.poll()
+
+
+def test_one_that_was_away_and_took_over_has_nothing() -> None:
+    """It comes back far ahead, on a timeline of its own, and is not counted."""
+    one, other = _Standby(0), _Standby(0)
+    other.away = True
+    durability = Durability((one, other), Wanted(count=1))
+    assert durability.poll() == []
+    durability.follow(1, Cursor(Lsn(1), 0), Lsn(100))
+    other.away, other.position, other.history = False, 1000, TimelineHistory(2, ((1, Lsn(60)),))
+    durability._away.clear()  # its time is over
+    assert durability.poll() == []
+
+
+@pytest.mark.parametrize("text", ["", ",", "a,,b"])
+def test_what_names_no_standby_is_refused(text: str) -> None:
+    """One line says how to write it."""
+    with pytest.raises(BadInput, match="not standbys"):
+        Wanted.parse(text)

@@ -210,6 +210,23 @@ def test_equal_recipes_have_equal_text(order: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "text"), [("any", "any"), (2, "2"), (["b", "c:5432"], "b,c:5432"), ("b,c", "b,c"), ("all", "all")]
+)
+def test_standbys_are_asked_for_in_any_of_their_forms(value: Any, text: str) -> None:
+    """By a word, a number or names; and as they decide no bit, a run may go on with others."""
+    one = recipe.parse(_FULL | {"durable": value}, "r")
+    assert one.durable == text
+    assert one.canonical() == Recipe(**_FULL).canonical()
+
+
+@pytest.mark.parametrize("value", ["", [], ["a", 1], True, -1, None, {"a": 1}, 1.5])
+def test_what_names_no_standbys_is_refused(value: Any) -> None:
+    """One line names the key and the forms."""
+    with pytest.raises(BadInput, match="durable: Value error, write any, all, a number, or a list of standbys"):
+        recipe.parse(_FULL | {"durable": value}, "r")
+
+
+@pytest.mark.parametrize(
     ("key", "value"), [("seed", 43), ("data.template", "{body}"), ("optimizer.learning_rate", 2.0000000000000004e-4)]
 )
 def test_recipes_that_differ_have_different_text(key: str, value: Any) -> None:

@@ -19,11 +19,11 @@ grant insert on hadrian.artifact_chunk to role hadrian_trainer;
 grant insert on hadrian.run to role hadrian_trainer;
 grant insert on hadrian.checkpoint to role hadrian_trainer;
 grant insert on hadrian.step to role hadrian_trainer;
-grant update (passed_lsn, passed_timeline) on hadrian.checkpoint to role hadrian_trainer;
+grant update (passed_lsn, passed_timeline, committed_lsn) on hadrian.checkpoint to role hadrian_trainer;
 grant update (created_at) on hadrian.chunk to role hadrian_trainer;
 grant update (confirmed) on hadrian.journal to role hadrian_trainer;
 
 -- Of a restrictive database a trainer also wants EXECUTE on SYSPROC.MON_GET_TABLESPACE and SYSPROC.MON_GET_HADR.
 
--- Creates and drops feeds, tags, prunes, collects and sets quotas.
+-- Creates and drops feeds, tags, promotes, prunes, collects and sets quotas.
 grant insertin, updatein, deletein, createin on schema hadrian to role hadrian_admin;

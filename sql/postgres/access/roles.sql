@@ -24,11 +24,11 @@ grant select on all tables in schema hadrian to hadrian_reader, hadrian_trainer,
 grant insert on
   hadrian.chunk, hadrian.chunk_key, hadrian.artifact, hadrian.artifact_chunk, hadrian.run, hadrian.checkpoint, hadrian.step
   to hadrian_trainer;
-grant update (passed_lsn, passed_timeline) on hadrian.checkpoint to hadrian_trainer;
+grant update (passed_lsn, passed_timeline, committed_lsn) on hadrian.checkpoint to hadrian_trainer;
 grant update (created_at) on hadrian.chunk to hadrian_trainer;
 grant update (confirmed) on hadrian.journal to hadrian_trainer;
 
--- Creates and drops feeds, tags, prunes, collects and sets quotas.
+-- Creates and drops feeds, tags, promotes, prunes, collects and sets quotas.
 grant insert, update, delete on all tables in schema hadrian to hadrian_admin;
 grant create on schema hadrian to hadrian_admin;
 
