@@ -13,6 +13,7 @@ from replicator.postgres.audit.physical import PhysicalPair
 from replicator.postgres.verify import (
     collations,
     grants,
+    indexes,
     large_objects,
     libraries,
     logical_schema,
@@ -30,6 +31,7 @@ _Compare = Callable[[Couple, Request], Iterator[Compared | Suspect | Unseen | Pr
 
 PHYSICAL: dict[What, _Compare] = {
     What.ROWS: physical_rows.compare,
+    What.INDEXES: indexes.compare,
     What.SCHEMA: schema.compare,
     What.SETTINGS: settings.physical,
     What.LIBRARIES: libraries.compare,

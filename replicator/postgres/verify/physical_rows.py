@@ -221,7 +221,7 @@ class _Comparison:
         while self._waiting:
             relation = self._waiting.popleft()
             tally = _Tally(relation, standby_position(self._own.standby))
-            for span in relation.spans:
+            for span in relation.spans(self._request.rate):  # so that a second's bytes are read at once at most
                 if tally.is_given_up:
                     break
                 known = self._resumption.known(relation, span)

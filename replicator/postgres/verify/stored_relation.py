@@ -25,6 +25,7 @@ _MOST_BLOCKS = 4096
 _MOST_MISSES = 8
 _BY_BITS = "record_send(tuple.*)"
 _AS_TEXT = "textsend(concat(tuple.*))"
+_CHUNK = "record_send(row(tuple.chunk_id, tuple.chunk_seq, tuple.chunk_data))"  # a TOAST table has no row type
 _PLACES_ALONE = "cast('' as bytea)"
 
 
@@ -77,12 +78,12 @@ class Relation:
     as_text: bool = False
     misses: int = 0
 
-    @property
-    def spans(self) -> list[Span]:
-        """The parts that it is read in, the last open: whatever stands behind the blocks it had is read too."""
+    def spans(self, most_bytes: float | None = None) -> list[Span]:
+        """Return the parts that it is read in, the last open: whatever stands behind the blocks it had is read too."""
         step = _MOST_BLOCKS
         if self.blocks:
-            step = max(1, min(step, _SPAN_BYTES * self.blocks // max(self.size, 1)))
+            most = min(_SPAN_BYTES, most_bytes or _SPAN_BYTES)
+            step = max(1, min(step, int(most * self.blocks / max(self.size, 1))))
         edges = [*range(0, max(self.blocks, 1), step), END]
         return [Span(first, behind) for first, behind in itertools.pairwise(edges)]
 
@@ -136,6 +137,8 @@ class Relation:
 
     @property
     def _image(self) -> str:
+        if self.owner is not None:
+            return _CHUNK
         return _AS_TEXT if self.as_text else _BY_BITS
 
 
@@ -169,7 +172,7 @@ def stored(primary: TupleSession, patterns: Sequence[str], *, catalogs: bool, pa
     """
     found = Stored([], [], [], [])
     for row in primary.ask(sql.load("postgres/verify/stored_relations")):
-        if (row.catalog and not catalogs) or not _is_chosen(row, patterns):
+        if (row.catalog and not catalogs) or not is_chosen((row.name, row.plain, *row.over), patterns):
             continue
         if row.unlogged:
             found.left_out.append((row.name, "unlogged: a standby has none of its rows"))
@@ -190,8 +193,8 @@ def again(primary: TupleSession, relation: Relation) -> Relation | None:
     return next((_relation(row, relation.pageinspect) for row in rows if row.oid == relation.oid), None)
 
 
-def _is_chosen(row: Row[tuple[object, ...]], patterns: Sequence[str]) -> bool:
-    names = (row.name, row.plain, *row.over)
+def is_chosen(names: Sequence[str], patterns: Sequence[str]) -> bool:
+    """Return whether one of an object's names is asked for."""
     return not patterns or any(fnmatchcase(name, one) for name in names for one in patterns)
 
 

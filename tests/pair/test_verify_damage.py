@@ -1,0 +1,178 @@
+"""`hadrian verify` misses nothing: each kind of damage, made in the standby's files, is found and located."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import nullcontext
+
+import psycopg
+import pytest
+
+from replicator.comparison import Request, Suspect, What
+from replicator.postgres.verify.span_comparison import block_of
+from replicator.verify import Report, verify
+from tests.fixtures.damage import ctid, standby_file, stopped_standby, unchecked_pair
+from tests.fixtures.defects import catch_up, configure
+from tests.fixtures.hot_rows import written
+from tests.fixtures.pair import Pair
+
+_TABLES = """
+create extension pageinspect;
+create extension amcheck;
+create extension pg_buffercache;
+create table doc (id bigint primary key, a int, t text not null, b int);
+alter table doc set (fillfactor = 80);
+insert into doc
+  select i, nullif(mod(i, 3), 0), 'the text of row ' || i || repeat(' and more', 5), i
+  from generate_series(1, 3000) as i;
+create table big (id bigint primary key, v text);
+alter table big alter v set storage external;
+insert into big select i, repeat('value ' || i || ', ', 600) from generate_series(1, 40) as i;
+create table packed (id bigint primary key, v text);
+insert into packed select i, string_agg('entry ' || n * n * i, ';') from generate_series(1, 20) as i,
+  generate_series(1, 900) as n group by i;
+create table small (id bigint primary key);
+insert into small values (1), (2);
+create table listed (id bigint primary key);
+insert into listed select i * 1000 from generate_series(1, 100) as i;
+create table bare (v text);
+insert into bare values ('without a key');
+vacuum (freeze, analyze);
+"""
+_LOAD = [
+    "update doc set b = b + 1, t = t || ' ' where id = 2000 + mod(%s, 1000)",
+    "delete from doc where id = 2000 + mod(%s, 1000)",
+    "insert into doc values (2000 + mod(%s, 1000), 1, 'back', 1) on conflict (id) do update set b = doc.b + 1",
+    "update big set v = repeat(md5(id::text), 100 + mod(%s, 9)) where id between 30 and 33",
+]
+
+
+class Damaged:
+    """A pair whose standby was damaged, and where."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+        self.places: dict[str, str] = {}
+
+    def verify(self, what: What = What.ROWS, *tables: str, pages: bool = False, show_values: bool = False) -> Report:
+        """Compare the rows, or the indexes."""
+        embedded = self.pair.embedded
+        request = Request(frozenset({what}), tables, pages=pages, show_values=show_values, settle_s=20)
+        return verify(embedded.url("a"), embedded.url("b"), request)
+
+
+@pytest.fixture(scope="module")
+def damaged() -> Iterator[Damaged]:
+    """Damage a standby in every way that is promised to be found."""
+    with unchecked_pair() as pair, psycopg.connect(pair.primary.conninfo) as old:
+        for statement in _TABLES.split(";\n"):
+            pair.run(statement)
+        old.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        old.execute("select pg_current_snapshot()")  # so that what is deleted now is not cleaned away on both nodes
+        made = Damaged(pair)
+        places = made.places = {f"doc {i}": ctid(pair, "doc", f"id = {i}") for i in (10, 21, 30, 40, 52, 53, 100, 200)}
+        pair.run("delete from doc where id = 100")
+        pair.run("update doc set t = 'new' where id = 200")
+        places["doc 200 new"] = ctid(pair, "doc", "id = 200")
+        places["big 7"] = ctid(pair, "big", "id = 7")
+        places["packed 3"] = ctid(pair, "packed", "id = 3")
+        places["bare"] = ctid(pair, "bare", "true")
+        toasts = {}
+        for table, row in (("big", 7), ("packed", 3)):
+            ((toast,),) = pair.run(f"select reltoastrelid::regclass::text from pg_class where relname = '{table}'")
+            where = f"chunk_id = (select pg_column_toast_chunk_id(v) from {table} where id = {row}) and chunk_seq = 1"
+            ((chunk,),) = pair.run(f"select chunk_data from {toast} where {where}")
+            toasts[str(toast)] = ctid(pair, str(toast), where), bytes(chunk)[40:60]  # type: ignore[arg-type]
+        with stopped_standby(pair):
+            with standby_file(pair, "doc") as file:
+                file.flip(places["doc 10"], b"row 10")
+                file.set_null(places["doc 21"], 3)
+                file.forget(places["doc 30"])
+                file.abort(places["doc 40"])
+                file.exchange(places["doc 52"], places["doc 53"])
+                file.revive(places["doc 100"])
+                file.revive(places["doc 200"])
+                file.forget(places["doc 200 new"])
+            for toast, (place, some) in toasts.items():
+                with standby_file(pair, toast) as file:
+                    file.flip(place, some)
+            with standby_file(pair, "small") as file:
+                assert file.append_copy(0) == 1
+            with standby_file(pair, "listed_pkey") as file:
+                file.flip_in_page(1, struct.pack("<q", 77_000))
+            with standby_file(pair, "bare") as file:
+                file.flip(places["bare"], b"without")
+        catch_up(pair)
+        yield made
+
+
+@pytest.mark.parametrize("load", [False, True], ids=["at rest", "under load"])
+@pytest.mark.parametrize("pages", [False, True], ids=["rows", "pages"])
+def test_every_kind_of_damage_is_found_and_located(damaged: Damaged, *, pages: bool, load: bool) -> None:
+    """Each damaged row is named by table, place, key and columns, and no other row is, whoever writes beside it."""
+    with written(damaged.pair, _LOAD) if load else nullcontext():
+        report = damaged.verify(pages=pages)
+    places = damaged.places
+    assert {(one.object, one.place, one.key.get("id"), one.columns, one.message) for one in report.different} == {
+        ("public.doc", places["doc 10"], "10", ("t",), "other on the standby"),
+        ("public.doc", places["doc 21"], "21", ("b",), "other on the standby"),
+        ("public.doc", places["doc 30"], "30", (), "missing on the standby"),
+        ("public.doc", places["doc 40"], "40", (), "missing on the standby"),
+        ("public.doc", places["doc 52"], "52", ("id", "a", "t", "b"), "other on the standby"),
+        ("public.doc", places["doc 53"], "53", ("id", "a", "t", "b"), "other on the standby"),
+        ("public.doc", places["doc 100"], "100", (), "only on the standby"),
+        ("public.doc", places["doc 200 new"], "200", ("t",), _stale(places["doc 200"])),
+        ("public.big", places["big 7"], "7", ("v",), "other on the standby"),
+        ("public.packed", places["packed 3"], "3", ("v",), _of(report, "public.packed").message),
+        ("public.small", "(1,1)", "1", (), "only on the standby"),
+        ("public.small", "(1,2)", "2", (), "only on the standby"),
+        ("public.bare", places["bare"], None, ("v",), "other on the standby"),
+    }
+    assert report.unsettled == []
+    assert report.cut is None
+
+
+def _stale(place: str) -> str:
+    return f"another version of the row on the standby, at {place}"
+
+
+def _of(report: Report, table: str) -> Suspect:
+    return next(one for one in report.different if one.object == table)
+
+
+def test_values_are_shown_only_when_asked_for(damaged: Damaged) -> None:
+    """Without being asked, no value leaves the database but keys; asked, both nodes' values of the columns do."""
+    assert all(one.primary is one.standby is None for one in damaged.verify().different)
+    shown = {one.place: one for one in damaged.verify(show_values=True).different if one.columns == ("t",)}
+    flipped = shown[damaged.places["doc 10"]]
+    assert flipped.primary is not None
+    assert flipped.standby is not None
+    assert flipped.primary["t"] is not None
+    assert flipped.primary["t"].startswith("the text of row 10 and")
+    assert flipped.standby["t"] == flipped.primary["t"].replace("row 10", "sow 10")
+
+
+def test_an_index_that_disagrees_with_its_table_is_named_with_its_node(damaged: Damaged) -> None:
+    """Only the standby's index is damaged, and its table is not, so rows are the same and the index is not."""
+    assert damaged.verify(What.ROWS, "public.listed").different == []
+    (found,) = damaged.verify(What.INDEXES, "public.listed").different
+    assert (found.object, found.place) == ("public.listed", "public.listed_pkey")
+    assert found.message.startswith("index public.listed_pkey on the standby: ")
+
+
+def test_a_page_that_the_standby_cannot_read_is_named(damaged: Damaged) -> None:
+    """Where the server itself refuses a page, that page is the difference, and the table's others are compared."""
+    pair = damaged.pair
+    configure(pair, "b", "ignore_checksum_failure", "off")
+    try:
+        pair.run("select pg_buffercache_evict_relation('doc')", "b")
+        report = damaged.verify(What.ROWS, "public.doc")
+    finally:
+        configure(pair, "b", "ignore_checksum_failure", "on")
+    found = {one.place: one.message for one in report.different}
+    assert found.keys() == {f"block {block_of(place)}" for row, place in damaged.places.items() if "doc" in row}
+    assert "cannot be read on the standby" in found["block 0"]
+    assert "invalid page in block 0" in found["block 0"]
+    (compared,) = report.compared
+    assert compared.items >= 2900
