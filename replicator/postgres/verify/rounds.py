@@ -1,8 +1,8 @@
 """Whether things that have names are the same on a standby: definitions, grants, sequences, whatever a log brings.
 
-The primary is read first, then a position of its log behind that; once the standby has replayed that, the standby is
-read. What does not look the same then may have been changed in between, so it is read again in rounds, and judged as
-`replicator.settling` has it, until each is explained or proven, or the time is over.
+Both nodes are read once. What does not look the same may have been on its way, so it is read again in rounds: the
+primary, then a position of its log behind that and, once the standby has replayed that, the standby. Each thing is
+judged as `replicator.settling` has it, until it is explained or proven, or the time is over.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from replicator.position import Lsn
 from replicator.postgres.verify.couple import Couple
 from replicator.postgres.verify.reader import Reader
 from replicator.postgres.verify.refusals import told
+from replicator.postgres.verify.tuple_version import Snapshot
 from replicator.rule import Grade, Unseen
 from replicator.settling import Doubt, Sight
 
@@ -32,8 +33,8 @@ Sights = Mapping[str, Sight]
 class Judge(Protocol):
     """Who hears what both nodes show of one thing, in turns, and says what is known of it so far."""
 
-    def see_primary(self, seen: Sight | None) -> Word:
-        """Begin a round."""
+    def see_primary(self, seen: Sight | None, *, clear: bool) -> Word:
+        """Begin a round; `clear` where every commit that the standby showed in the one before is seen by now."""
         ...
 
     def see_follower(self, seen: Sight | None) -> Word:
@@ -55,9 +56,9 @@ class Definitions:
     def __init__(self) -> None:
         self._doubt = Doubt()
 
-    def see_primary(self, seen: Sight | None) -> Word:
+    def see_primary(self, seen: Sight | None, *, clear: bool) -> Word:
         """As `Doubt.see_primary`."""
-        return self._doubt.see_primary(seen)
+        return self._doubt.see_primary(seen, clear=clear)
 
     def see_follower(self, seen: Sight | None) -> Word:
         """As `Doubt.see_follower`."""
@@ -86,9 +87,9 @@ class Unversioned(Definitions):
         self._shown: object = None
         self._times = 0
 
-    def see_primary(self, seen: Sight | None) -> Word:
+    def see_primary(self, seen: Sight | None, *, clear: bool) -> Word:
         """As `Doubt.see_primary`, for the third time."""
-        return self._counted(super().see_primary(seen))
+        return self._counted(super().see_primary(seen, clear=clear))
 
     def see_follower(self, seen: Sight | None) -> Word:
         """As `Doubt.see_follower`, for the third time."""
@@ -147,31 +148,35 @@ class _Rounds:
         self._settled = 0
 
     def seen(self, names: Collection[str] | None) -> Iterator[Compared | Suspect]:
-        before = self._position()
+        # A read may itself write what an idle primary flushes only seconds later: which hints it has set. So nobody
+        # waits for more than what is flushed until something looks different.
+        before = Lsn(self._primary.ask("topology/flush_lsn")[0].lsn)
         here = self._read(self._primary, names)
-        there = self._replayed(self._position(), names)
+        there = self._replayed(before, names)
         if there is None:
             yield self._suspect(self._things.label, Word.UNSETTLED, f"the standby has not replayed {before} in time")
             return
-        doubts: dict[str, Judge] = {}
-        for name in {**here, **there}:
-            judge = self._things.judge()
-            judge.see_primary(here.get(name))
-            if judge.see_follower(there.get(name)) is not Word.SETTLED:
-                doubts[name] = judge
-        yield from self._settle(doubts)
+        unlike = [name for name in {**here, **there} if self._is_unlike(here.get(name), there.get(name))]
+        yield from self._settle({name: self._things.judge() for name in unlike})
         took = time.monotonic() - self._began
         things = self._things
         yield Compared(things.what, things.label, len(here), 0, before, took, things.left_out)
+
+    def _is_unlike(self, here: Sight | None, there: Sight | None) -> bool:
+        judge = self._things.judge()
+        judge.see_primary(here, clear=False)
+        return judge.see_follower(there) is not Word.SETTLED
 
     def _settle(self, doubts: dict[str, Judge]) -> Iterator[Suspect]:
         """Look at things in rounds until each is explained or proven, or the time is over."""
         while doubts and time.monotonic() < self._deadline:
             time.sleep(self._pause_s)
             self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+            clear = self._is_clear()
             here = self._read(self._primary, list(doubts))
             position = self._position()
-            yield from self._judged(doubts, {name: one.see_primary(here.get(name)) for name, one in doubts.items()})
+            words = {name: one.see_primary(here.get(name), clear=clear) for name, one in doubts.items()}
+            yield from self._judged(doubts, words)
             there = self._replayed(position, list(doubts)) if doubts else {}
             if there is None:
                 break
@@ -212,6 +217,18 @@ class _Rounds:
                     raise
                 time.sleep(_FIRST_PAUSE_S)
         return self._things.read(node, names)
+
+    def _is_clear(self) -> bool:
+        """Return whether what the standby shows as committed is no longer open on the primary.
+
+        A commit is in the log before it is seen there, for as long as a synchronous standby lets it wait.
+        """
+        there, here = (
+            Snapshot.parse(node.ask("verify/snapshot")[0].snapshot) for node in (self._standby, self._primary)
+        )
+        open_here = [xid for xid in here.running if xid < there.xmax]
+        open_there = self._standby.ask("verify/running_transactions", xids=open_here) if open_here else ()
+        return there.xmax <= here.xmax and len(open_there) == len(open_here)
 
     def _position(self) -> Lsn:
         return Lsn(self._primary.ask("verify/log_position")[0].lsn)

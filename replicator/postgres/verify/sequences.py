@@ -71,7 +71,7 @@ class Bounds:
         self._rounds = 0
         self._still = 0
 
-    def see_primary(self, seen: Sight | None) -> Word:
+    def see_primary(self, seen: Sight | None, *, clear: bool) -> Word:  # noqa: ARG002 - a value waits for no commit
         """Begin a round, and judge the one before: in between, the standby had to be in bounds."""
         before, self._primary = self._primary, _state(seen)
         self._rounds += 1
