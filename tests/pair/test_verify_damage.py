@@ -175,4 +175,4 @@ def test_a_page_that_the_standby_cannot_read_is_named(damaged: Damaged) -> None:
     assert "cannot be read on the standby" in found["block 0"]
     assert "invalid page in block 0" in found["block 0"]
     (compared,) = report.compared
-    assert compared.items >= 2900
+    assert compared.items >= 2000  # of 3000, a third of which come and go

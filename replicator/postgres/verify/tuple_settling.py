@@ -112,7 +112,7 @@ def judged(before: Sight | None, now: Sight, running: Collection[int]) -> tuple[
         return Word.SETTLED, "replayed since"
     if before is None or before[0] != primary or _without_xmax(before[1]) != _without_xmax(standby):
         return None
-    if any(xid in running for xid in _concerned(now)):
+    if any(xid in running for xid in concerned(now)):
         return None
     return _difference(primary, standby)
 
@@ -121,7 +121,7 @@ def _without_xmax(version: Version | None) -> Version | None:
     return None if version is None else version._replace(xmax=0)
 
 
-def _concerned(sight: Sight) -> Iterator[int]:
+def concerned(sight: Sight) -> Iterator[int]:
     """Yield the transactions that might explain what a round shows, by number or by group."""
     primary, standby = sight
     if primary is not None and standby is not None and primary.xmin == standby.xmin:
@@ -203,7 +203,7 @@ def standby_position(standby: TupleSession) -> Lsn:
 
 def _running(primary: TupleSession, sights: Collection[Sight]) -> frozenset[int]:
     """Return which transactions that concern some suspects run, and which groups have a member that does."""
-    concerned = {xid for sight in sights for xid in _concerned(sight) if xid >= _NAMELESS}
+    concerned = {xid for sight in sights for xid in concerned(sight) if xid >= _NAMELESS}
     if not concerned:
         return frozenset()
     groups: dict[int, set[int]] = {}
