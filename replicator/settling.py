@@ -20,10 +20,14 @@ nobody has touched.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import time
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from replicator.comparison import Word
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +93,41 @@ def _version(seen: Sight | None) -> Hashable:
 
 def _content(seen: Sight | None) -> Hashable:
     return None if seen is None else seen.content
+
+
+class Nodes(Protocol[Key]):
+    """The two nodes, as rounds look at them. Each call may take a while, and none changes anything."""
+
+    def primary(self, keys: Collection[Key]) -> tuple[Mapping[Key, Sight], bool]:
+        """Return those of the rows that the primary has, and whether all commits are seen: `Doubt.see_primary`."""
+        ...
+
+    def has_caught_up(self, deadline: float) -> bool:
+        """Wait until the follower has what the primary had last shown; return whether it came to that in time."""
+        ...
+
+    def follower(self, keys: Collection[Key]) -> Mapping[Key, Sight]:
+        """Return those of the rows that the follower has."""
+        ...
+
+
+def judged(keys: Iterable[Key], nodes: Nodes[Key], deadline: float) -> Iterator[tuple[Key, Word, Doubt]]:
+    """Look at rows in rounds; yield each with what became of it, at last those that the time did not suffice for."""
+    doubts = {key: Doubt() for key in keys}
+    while doubts:
+        seen, clear = nodes.primary(doubts.keys())
+        yield from _taken(doubts, {key: one.see_primary(seen.get(key), clear=clear) for key, one in doubts.items()})
+        if not doubts or not nodes.has_caught_up(deadline):
+            break
+        seen = nodes.follower(doubts.keys())
+        yield from _taken(doubts, {key: one.see_follower(seen.get(key)) for key, one in doubts.items()})
+        if time.monotonic() >= deadline:
+            break
+    for key, doubt in doubts.items():
+        yield key, Word.UNSETTLED, doubt
+
+
+def _taken(doubts: dict[Key, Doubt], words: Mapping[Key, Word]) -> Iterator[tuple[Key, Word, Doubt]]:
+    for key, word in words.items():
+        if word is not Word.UNSETTLED:
+            yield key, word, doubts.pop(key)

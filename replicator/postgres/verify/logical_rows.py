@@ -20,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -36,7 +36,7 @@ from replicator.postgres.verify.repair import Repair
 from replicator.postgres.verify.row_image import Digest, Key, Range, Rows
 from replicator.postgres.verify.subscribed import Absent, Subscribed
 from replicator.rule import Unseen
-from replicator.settling import Doubt, Sight
+from replicator.settling import Doubt, Sight, judged
 
 _RANGE_BYTES = 8 << 20
 _LEAST_ROWS, _MOST_ROWS = 500, 20_000  # of a range
@@ -143,7 +143,7 @@ class _Comparison:
         return True
 
     def _compared(self) -> Iterator[Compared | Suspect | Progress]:
-        began = self._position()
+        began = _position(self._publisher)
         suspects: list[Key] = []
         for within, here, there in self._digests():
             for keys in self._narrowed(within, max(here.copies, there.copies)) if here != there else ():
@@ -232,48 +232,20 @@ class _Comparison:
 
     def _settle(self, keys: Sequence[Key]) -> Iterator[Suspect]:
         """Look at rows in rounds until each is explained or proven, or the time is over."""
-        doubts = {key: Doubt() for key in keys}
         proven: list[tuple[Key, Doubt]] = []
-        deadline = self._deadline()
-        waits_for = ""
-        writers: set[str] = set()
-        while doubts and not waits_for:
-            clear = self._are_over(writers)
-            seen = self._here.sights(list(doubts))
-            position = self._position()
-            words = {key: doubt.see_primary(seen.get(key), clear=clear) for key, doubt in doubts.items()}
-            yield from self._judged(doubts, words, proven)
-            if not doubts:
-                break
-            waits_for = self._awaited(position, deadline)
-            if not waits_for:
-                seen = self._there.sights(list(doubts))
-                words = {key: doubt.see_follower(seen.get(key)) for key, doubt in doubts.items()}
-                writers = self._writers()
-                yield from self._judged(doubts, words, proven)
-            if time.monotonic() >= deadline:
-                break
-        yield from self._different(proven)
-        if waits_for:
-            self._behind[waits_for] += len(doubts)
-            return
-        for key in doubts:
-            yield self._suspect(Word.UNSETTLED, "is written to all the time, or by a commit that waits", key)
-
-    def _judged(
-        self, doubts: dict[Key, Doubt], words: dict[Key, Word], proven: list[tuple[Key, Doubt]]
-    ) -> Iterator[Suspect]:
-        """Take the rows out of doubt that need no other round: those that differ are proven, the others are told."""
-        for key, word in words.items():
-            if word is Word.UNSETTLED:
-                continue
-            doubt = doubts.pop(key)
-            if word is Word.SETTLED:
-                yield self._suspect(word, "was being written to")
-            elif unsent := self._unsent(doubt):
+        nodes = _Nodes(self._publisher, self._here, self._there, self._table, patient=not self._behind)
+        for key, word, doubt in judged(keys, nodes, self._deadline()):
+            if word is Word.DIFFERENT and (unsent := self._unsent(doubt)):
                 yield self._suspect(Word.SETTLED, f"the publications send no {unsent}")
-            else:
+            elif word is Word.DIFFERENT:
                 proven.append((key, doubt))
+            elif word is Word.SETTLED:
+                yield self._suspect(word, "was being written to")
+            elif nodes.waits_for:
+                self._behind[nodes.waits_for] += 1
+            else:
+                yield self._suspect(word, "is written to all the time, or by a commit that waits", key)
+        yield from self._different(proven)
 
     def _unsent(self, doubt: Doubt) -> str:
         """Return what is not sent and would explain the difference, or nothing."""
@@ -283,35 +255,8 @@ class _Comparison:
             return "" if self._table.deletes else "deletes"
         return "" if self._table.updates else "updates"
 
-    def _position(self) -> Lsn:
-        return Lsn(self._publisher.ask("verify/log_position")[0].lsn)
-
-    def _writers(self) -> set[str]:
-        return set(self._publisher.ask("verify/writers")[0].xids)
-
-    def _are_over(self, writers: set[str]) -> bool:
-        """Return whether transactions are over; most are, after a moment."""
-        until = time.monotonic() + _MOMENT_S
-        while writers and (writers := writers & self._writers()):
-            if time.monotonic() >= until:
-                return False
-            time.sleep(_POLL_S)
-        return True
-
     def _deadline(self) -> float:
         return time.monotonic() + self._request.settle_s
-
-    def _awaited(self, position: Lsn, deadline: float) -> str:
-        """Wait until the subscriptions have applied a position; return what they still lack when the time is over."""
-        slots = list(self._table.slots)
-        while True:
-            confirmed = self._publisher.ask("verify/confirmed", slots=slots)[0].lsn
-            if confirmed is not None and Lsn(confirmed) >= position:
-                return ""
-            if self._behind or time.monotonic() >= deadline:  # one wait is enough for all
-                names = ", ".join(self._table.subscriptions)
-                return f"subscription {names} has not come to {position} in time"
-            time.sleep(_POLL_S)
 
     # How it is told
 
@@ -346,6 +291,66 @@ class _Comparison:
         place = f"rows of hash {key[0]}" if key and not names else ""
         named = dict(zip((column.name for column in names), key, strict=True)) if key and names else {}
         return Suspect(What.ROWS, self._table.object, word, message, place, named)
+
+
+class _Nodes:
+    """The two, as rounds look at rows of a table.
+
+    Attributes:
+        waits_for: what the subscriber lacked when the time was over.
+    """
+
+    def __init__(self, publisher: Reader, here: Rows, there: Rows, table: Subscribed, *, patient: bool) -> None:
+        self._publisher = publisher
+        self._here = here
+        self._there = there
+        self._table = table
+        self._patient = patient
+        self._writers: set[str] = set()
+        self._position = Lsn(0)
+        self.waits_for = ""
+
+    def primary(self, keys: Collection[Key]) -> tuple[dict[Key, Sight], bool]:
+        """As `settling.Nodes.primary`."""
+        clear = self._are_over(self._writers)
+        seen = self._here.sights(list(keys))
+        self._position = _position(self._publisher)
+        return seen, clear
+
+    def has_caught_up(self, deadline: float) -> bool:
+        """As `settling.Nodes.has_caught_up`, for each subscription that the table comes by."""
+        slots = list(self._table.slots)
+        while True:
+            confirmed = self._publisher.ask("verify/confirmed", slots=slots)[0].lsn
+            if confirmed is not None and Lsn(confirmed) >= self._position:
+                return True
+            if not self._patient or time.monotonic() >= deadline:
+                names = ", ".join(self._table.subscriptions)
+                self.waits_for = f"subscription {names} has not come to {self._position} in time"
+                return False
+            time.sleep(_POLL_S)
+
+    def follower(self, keys: Collection[Key]) -> dict[Key, Sight]:
+        """As `settling.Nodes.follower`."""
+        seen = self._there.sights(list(keys))
+        self._writers = self._open()
+        return seen
+
+    def _open(self) -> set[str]:
+        return set(self._publisher.ask("verify/writers")[0].xids)
+
+    def _are_over(self, writers: set[str]) -> bool:
+        """Return whether transactions are over; most are, after a moment."""
+        until = time.monotonic() + _MOMENT_S
+        while writers and (writers := writers & self._open()):
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_POLL_S)
+        return True
+
+
+def _position(publisher: Reader) -> Lsn:
+    return Lsn(publisher.ask("verify/log_position")[0].lsn)
 
 
 def _rows(sight: Sight | None) -> tuple[tuple[int, ...], ...]:
