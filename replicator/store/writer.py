@@ -31,6 +31,7 @@ from replicator.store.manifest import Blob, Manifest
 
 MOST_DEPTH = 4
 _BATCH_BYTES = 8 << 20
+_PENDING_BYTES = 4 * _BATCH_BYTES  # of which it is asked at once what is there
 
 
 @dataclass(slots=True)
@@ -126,10 +127,10 @@ class Writer:
             if digest not in self._known and digest not in self._pending and not self._is_under_way(digest):
                 self._pending[digest] = _Pending(piece, width, *_base_of(earlier, index, len(view)))
                 self._pending_bytes += len(piece)
+            if self._pending_bytes >= _PENDING_BYTES:
+                self._send_pending()
         self.written.chunks += len(digests)
         self.written.plain_bytes += len(view)
-        if self._pending_bytes >= _BATCH_BYTES:
-            self._send_pending()
         return Blob(name, len(view), tuple(digests), attributes or {})
 
     def _is_under_way(self, digest: bytes) -> bool:
