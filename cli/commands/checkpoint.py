@@ -9,6 +9,7 @@ import click
 
 from cli import render, standbys
 from cli.commands.checkpoint_plan import plan
+from cli.commands.checkpoint_promote import history, promote, rollback
 from cli.commands.checkpoint_prune import prune
 from cli.commands.checkpoint_pull import pull
 from cli.commands.checkpoint_rm import rm
@@ -23,7 +24,7 @@ _URL = "postgresql://user@host:5432/database"
 
 @click.group(epilog=examples(f"hadrian checkpoint list --primary {_URL}", "hadrian checkpoint verify drill --all"))
 def command() -> None:
-    """List, show, verify, pull, tag and remove the checkpoints in a database; plan how often to make one."""
+    """List, show, verify, pull, promote and remove the checkpoints in a database; plan how often to make one."""
 
 
 @command.command("list", epilog=examples(f"hadrian checkpoint list --primary {_URL} --run drill --format json"))
@@ -58,5 +59,5 @@ def list_checkpoints(run: str | None, primary: str, nodes: tuple[str, ...], outp
         render.line(line)
 
 
-for _command in (save, show, verify, pull, tag, rm, prune, plan):
+for _command in (save, show, verify, pull, tag, promote, rollback, history, rm, prune, plan):
     command.add_command(_command)

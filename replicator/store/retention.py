@@ -5,14 +5,16 @@ A removal deletes the checkpoint's row, its tags, its artifact and the artifact'
 
 - *The newest stays.* The slot has forgotten the rows before the newest durable checkpoint, so a run cannot go on from
   another. The removal comes behind that checkpoint in the log, so no node ever has neither.
-- *A tag keeps.* The run's checkpoints are locked before their tags are looked at. Whoever tags one meanwhile waits for
-  that lock, and then finds the checkpoint there or gone.
+- *A tag keeps*, and a promoted name keeps the checkpoint that it would be rolled back to. The run's checkpoints are
+  locked before their tags are looked at. Whoever tags one meanwhile waits for that lock, and then finds the checkpoint
+  there or gone.
 - *A checkpoint that is being published* is a new row, which the lock does not touch; a foreign key holds its chunks.
 - *A reader* who is half-way through gets to the end: removal lets the chunks go, and their grace begins then.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import math
 from collections.abc import Sequence
@@ -36,6 +38,7 @@ class Standing:
         created_at: when it was published.
         loss: of its step, by the step journal; None where that does not tell.
         tags: its names.
+        rolls_back: names that a rollback would give it.
     """
 
     step: int
@@ -44,6 +47,7 @@ class Standing:
     created_at: dt.datetime
     loss: float | None
     tags: tuple[str, ...]
+    rolls_back: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,7 @@ def plan(checkpoints: Sequence[Standing], keep: Keep) -> tuple[Decision, ...]:
             *([f"every {keep.every}"] if keep.every is not None and one.step % keep.every == 0 else []),
             *(["best"] if one.step in best else []),
             *(f"tag {tag}" for tag in one.tags),
+            *(f"rollback of {tag}" for tag in one.rolls_back),
         ]
         decisions.append(Decision(one, tuple(reasons)))
     return tuple(decisions)
@@ -118,8 +123,13 @@ def standing(database: Database, connection: Connection, run: str) -> list[Stand
     """Return a run's checkpoints, the newest first. Raises: ArtifactMissing: it has none."""
     found: dict[int, Standing] = {}
     for row in connection.execute(database.statement("store/standing_checkpoints"), {"run": run}):
-        tags = (*(found[row.step].tags if row.step in found else ()), *([row.tag] if row.tag is not None else []))
-        found[row.step] = Standing(row.step, row.artifact_id, row.plain_bytes, row.created_at, row.loss, tags)
+        one = Standing(row.step, row.artifact_id, row.plain_bytes, row.created_at, row.loss, ())
+        one = found.get(row.step, one)
+        if row.rolls_back:
+            one = dataclasses.replace(one, rolls_back=(*one.rolls_back, row.tag))
+        elif row.tag is not None:
+            one = dataclasses.replace(one, tags=(*one.tags, row.tag))
+        found[row.step] = one
     if not found:
         raise ArtifactMissing(f"{database.where}: run {run} has no checkpoint")
     return list(found.values())
@@ -183,6 +193,11 @@ def _check_free(run: str, newest: Standing, chosen: Sequence[Standing]) -> None:
                 f"checkpoint {run}/{one.step} is tagged {', '.join(one.tags)}",
                 hint=f"take the tag away first (hadrian checkpoint tag {run}/{one.step} {one.tags[0]} --delete), "
                 "or add --force",
+            )
+        if one.rolls_back:
+            raise BadInput(
+                f"checkpoint {run}/{one.step} is what {', '.join(one.rolls_back)} would be rolled back to",
+                hint="promote another first, or add --force",
             )
         if one == newest:
             raise BadInput(
