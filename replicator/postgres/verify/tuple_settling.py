@@ -203,11 +203,11 @@ def standby_position(standby: TupleSession) -> Lsn:
 
 def _running(primary: TupleSession, sights: Collection[Sight]) -> frozenset[int]:
     """Return which transactions that concern some suspects run, and which groups have a member that does."""
-    concerned = {xid for sight in sights for xid in concerned(sight) if xid >= _NAMELESS}
-    if not concerned:
+    named = {xid for sight in sights for xid in concerned(sight) if xid >= _NAMELESS}
+    if not named:
         return frozenset()
     groups: dict[int, set[int]] = {}
-    for xmax in {sight[0].xmax for sight in sights if sight[0] is not None} & concerned:
+    for xmax in {sight[0].xmax for sight in sights if sight[0] is not None} & named:
         try:
             rows = primary.ask(sql.load("postgres/verify/group_members"), multixact=xmax)
             groups[xmax] = {row.xid for row in rows}
@@ -215,7 +215,7 @@ def _running(primary: TupleSession, sights: Collection[Sight]) -> frozenset[int]
             if isinstance(error, NodeLost):
                 raise
     following = Snapshot.parse(primary.ask(sql.load("postgres/verify/snapshot"))[0].snapshot).xmax
-    asked = concerned.union(*groups.values())
+    asked = named.union(*groups.values())
     xids = [xid for xid in (whole(one, following) for one in asked) if xid >= _NAMELESS]
     rows = primary.ask(sql.load("postgres/verify/running_transactions"), xids=xids)
     running = {row.xid % (1 << 32) for row in rows}
