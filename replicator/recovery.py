@@ -198,8 +198,7 @@ class Run:
         definition = self._definition(feed)
         if at is not None and at < definition.start:
             raise BadInput(f"feed {feed} begins at {definition.start}, behind {at}", hint="name a later position")
-        wanted = {"up_to": step} if step is not None else {} if at is None else {"at": at}
-        found = step_journal.newest(self.store, self._name, **wanted)
+        found = step_journal.newest(self.store, self._name, up_to=step, at=at)
         if found is None or step not in (None, found[0]):
             what = f"step {step}" if at is None else f"step at or before {at}"
             raise BadInput(f"the journal of run {self._name} has no {what}; it ends at step {self._last}")
@@ -275,10 +274,11 @@ class Run:
             since = _kept_from(definition, node, slot)
             keep.append(f"{node.where} keeps {'none' if since is None else f'those behind {since}'}")
         shown = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in ranges)
+        ways = "name one of these steps" if shown else f"read what is stored: hadrian checkpoint verify {self._name}"
         return (FeedBroken if self._all_answer else NodeLost)(
             f"run {self._name}: step {leg.end} cannot be built again, for the rows behind step {leg.start.step} are no "
             f"longer kept ({'; '.join(keep)}){f'; these steps can: {shown}' if shown else ''}",
-            hint="name one of these steps, or with --slot a slot that keeps more",
+            hint=ways if definition.is_journal else f"{ways}, or name a slot that keeps more with --slot",
         )
 
 

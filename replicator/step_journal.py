@@ -115,10 +115,12 @@ def append(database: Database, run: str, step: Step, key_digests: bytes | None =
         )
 
 
-def newest(database: Database, run: str, *, up_to: int = _LAST_STEP, at: Lsn = _LAST_LSN) -> tuple[int, Cursor] | None:
+def newest(
+    database: Database, run: str, *, up_to: int | None = None, at: Lsn | None = None
+) -> tuple[int, Cursor] | None:
     """Return the newest step of the journal, and the cursor behind it: at or before a step, at or before a position."""
+    values = {"run": run, "up_to": _LAST_STEP if up_to is None else up_to, "lsn": str(_LAST_LSN if at is None else at)}
     with database.connect() as connection:
-        values = {"run": run, "up_to": up_to, "lsn": str(at)}
         row = connection.execute(database.statement("run/newest_step"), values).one_or_none()
     return None if row is None else (row.step, Cursor(Lsn(row.lsn), row.seq, row.timeline))
 

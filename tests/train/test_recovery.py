@@ -200,7 +200,8 @@ def test_the_promoted_node_gives_the_last_bits_from_the_newest_whole_checkpoint(
 def _loaded(trained: _Trained, name: str) -> dict[str, torch.Tensor]:
     """Return the tensors of an artifact."""
     with contextlib.closing(PostgresDatabase(trained.ground.urls[0])) as database:
-        ((artifact_id,),) = trained.ground.pair.run(f"select id from hadrian.artifact where name = '{name}'")
+        ((found,),) = trained.ground.pair.run(f"select id from hadrian.artifact where name = '{name}'")
+        artifact_id = int(str(found))
         stored = checkpoint.stored(database, artifact_id)
         tensors = {name: torch.empty(one.size, dtype=one.properties.dtype) for name, one in stored.items()}
         checkpoint.load(tensors, database, artifact_id)
