@@ -149,7 +149,7 @@ class TimelineForked(FeedBroken):
 class StoreCorrupt(HadrianError):
     """Bytes read back do not have the digest they were stored under."""
 
-    hint = "restore the artifact's chunks from another node, and check this node's storage"
+    hint = "see what is hit, and what is whole: hadrian checkpoint verify RUN --all --node URL, on each node"
 
 
 class PageCorrupt(StoreCorrupt):
