@@ -90,7 +90,6 @@ def comparable(primary_url: str, standby_url: str, mode: Mode | None, timeout_s:
     Raises:
         BadInput: not URLs of one engine of ours, or not a mode of that engine.
         NodeUnreachable: a node that was asked does not answer.
-        NotConfigured: the engine cannot be compared.
     """
     engine = engine_of(primary_url)
     if engine_of(standby_url) != engine:
@@ -98,7 +97,9 @@ def comparable(primary_url: str, standby_url: str, mode: Mode | None, timeout_s:
     if mode is not None and (mode is Mode.DB2_HADR) != (engine == "db2"):
         raise BadInput(f"{primary_url.partition(':')[0]}:// does not replicate as {mode}", hint="leave out --mode")
     if engine == "db2":
-        raise NotConfigured("Db2 is not compared yet", hint="give the URLs of two PostgreSQL nodes")
+        from replicator.db2.verify.pair import ComparedHadrPair
+
+        return ComparedHadrPair(primary_url, standby_url, timeout_s)
     from replicator.postgres.verify.pair import ComparedPair
 
     return ComparedPair(primary_url, standby_url, mode, timeout_s)

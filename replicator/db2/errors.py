@@ -107,6 +107,11 @@ def translated(where: str) -> Iterator[None]:
         yield
     except sqlalchemy.exc.DBAPIError as error:
         raise from_driver(error.orig or error, where) from error
+    except SystemError as error:
+        if error.__cause__ is None:
+            raise
+        # The driver's own, of a fetch: what the server said is behind it.
+        raise from_driver(error.__cause__, where) from error
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""Whether a HADR standby that is open for reads holds what its primary holds, read beside those who write."""
