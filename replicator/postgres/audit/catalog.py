@@ -7,6 +7,7 @@ others go on.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, LiteralString
@@ -14,10 +15,11 @@ from typing import Any, LiteralString
 from sqlalchemy import URL, Row
 
 from replicator import sql
-from replicator.errors import HadrianError, NotPermitted, QueryTimedOut
+from replicator.errors import HadrianError, NotPermitted, QueryTimedOut, RecoveryConflict
 from replicator.postgres.connection import Server
 from replicator.topology import Role
 
+_CONFLICTS = 5  # that end a question, before it is given up
 _LOCK_TIMEOUT_MS = 1000  # whoever holds a catalog this long rewrites it
 
 
@@ -59,6 +61,12 @@ class Catalog:
             NodeUnreachable: no answer.
             NodeLost: the node went away in between.
         """
+        for _ in range(_CONFLICTS):
+            with contextlib.suppress(RecoveryConflict):  # replay had its way, and lets the next pass
+                return self._ask(question, parameters)
+        return self._ask(question, parameters)
+
+    def _ask(self, question: LiteralString, parameters: dict[str, object]) -> Sequence[Row[Any]]:
         try:
             with self._server.connect() as connection:
                 reading = connection.execution_options(postgresql_readonly=True)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Generator, Iterator
 from functools import cached_property
 
 from replicator.comparison import Compared, Progress, Request, Suspect, What
+from replicator.errors import BadInput, NodeUnreachable
+from replicator.position import Lsn
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.audit.catalog import Catalog
 from replicator.postgres.audit.logical import LogicalPair
@@ -71,6 +73,12 @@ class ComparedPair:
 
     def check(self) -> None:
         """Look at the roles, and whether the two belong together. Raises: BadInput, NodeUnreachable."""
+        try:
+            self._check()
+        except NodeUnreachable:
+            self._check()  # replay ends a session that is being opened without a word, once in a while
+
+    def _check(self) -> None:
         (PhysicalPair if self.mode is Mode.POSTGRES_PHYSICAL else LogicalPair)(*self._catalogs).check()
 
     def compare(self, request: Request) -> Generator[Compared | Suspect | Unseen | Progress]:
@@ -79,6 +87,24 @@ class ComparedPair:
         for what, compare in parts.items():
             if what in request.what:
                 yield from compare(self._couple, request)
+
+    def positions(self) -> tuple[Lsn, Lsn]:
+        """Return the primary's flushed position, and what the standby has replayed or the subscriber confirmed.
+
+        Raises:
+            BadInput: there is no subscription.
+            NodeUnreachable, NodeLost: a node went away.
+        """
+        flushed = self._couple.primary.committed()
+        if self.mode is Mode.POSTGRES_PHYSICAL:
+            return flushed, self._couple.standby.replayed()
+        publisher, subscriber = self._catalogs
+        feeding = {row.name for row in publisher.ask("catalog/feeding_slots")}
+        slots = [row.slot for row in subscriber.ask("verify/subscriptions") if row.slot in feeding]
+        confirmed = publisher.ask("verify/confirmed", slots=slots)[0].lsn if slots else None
+        if confirmed is None:
+            raise BadInput(f"{subscriber.where} has no subscription to {publisher.where}")
+        return flushed, Lsn(confirmed)
 
     def close(self) -> None:
         """Close every session."""

@@ -18,7 +18,7 @@ from sqlalchemy import Row, TextClause
 
 from replicator import sql
 from replicator.comparison import Word
-from replicator.errors import HadrianError, QueryTimedOut, RecoveryConflict, SchemaMissing
+from replicator.errors import HadrianError, NodeLost, QueryTimedOut, SchemaMissing
 from replicator.postgres.verify.stored_relation import Relation, Span
 from replicator.postgres.verify.tuple_session import (
     Locked,
@@ -127,7 +127,7 @@ def compared(sessions: Sessions, relation: Relation, span: Span, patience_s: flo
         except Rewritten:
             seen.rewritten = True
             return seen
-        except (RecoveryConflict, QueryTimedOut, SchemaMissing, Behind) as error:
+        except (NodeLost, QueryTimedOut, SchemaMissing, Behind) as error:
             halves = part.halves(relation.blocks) if not isinstance(error, Locked | SchemaMissing | Behind) else []
             if halves:
                 waiting += reversed(halves)

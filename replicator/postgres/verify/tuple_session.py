@@ -7,6 +7,7 @@ at once gets it for the thing that is damaged, and the rest all the same.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from typing import Any, TypeVar
@@ -16,10 +17,12 @@ import sqlalchemy
 from sqlalchemy import Row, TextClause
 
 from replicator import sql
-from replicator.errors import HadrianError, NodeLost, QueryTimedOut
+from replicator.errors import HadrianError, NodeLost, NodeUnreachable, QueryTimedOut
 from replicator.postgres.connection import Server, driver
 from replicator.postgres.errors import connecting, translated
 
+_ATTEMPTS = 5
+_POLL_S = 0.2
 _LOCK_TIMEOUT_MS = 1000  # whoever holds a table this long rewrites it
 
 # Source: PostgreSQL documentation, Appendix A. Damage shows as internal errors and data corrupted (XX), as values that
@@ -63,6 +66,7 @@ class TupleSession:
         self._server = server
         self._limits = {"statement_ms": str(round(limit_s * 1000)), "lock_ms": str(_LOCK_TIMEOUT_MS)}
         self._connection: sqlalchemy.Connection | None = None
+        self._holds_snapshot = False
         self._stopped = False
 
     def ask(self, statement: TextClause, **parameters: object) -> Sequence[Row[Any]]:
@@ -77,27 +81,38 @@ class TupleSession:
             NotPermitted: the role may not.
             NodeUnreachable, NodeLost: no answer, or none any more.
         """
+        for _ in range(1 if self._holds_snapshot else _ATTEMPTS):
+            try:
+                return self._ask(statement, parameters)
+            except (NodeLost, NodeUnreachable) as error:
+                # Replay ends sessions that are in its way, and those that are just being opened, without another word.
+                self.close()
+                lost = error
+                time.sleep(_POLL_S)
+        raise lost
+
+    def _ask(self, statement: TextClause, parameters: dict[str, object]) -> Sequence[Row[Any]]:
         if self._stopped:
             raise Stopped(f"{self.where}: the comparison was ended")
         connection = self._open()
-        try:
-            with translated(self.where), _damage_told(self.where):
-                result = connection.execute(statement, parameters)
-                return result.all() if result.returns_rows else []
-        except NodeLost:
-            self.close()
-            raise
+        with translated(self.where), _damage_told(self.where):
+            result = connection.execute(statement, parameters)
+            return result.all() if result.returns_rows else []
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[str]:
         """Hold one snapshot while the block runs, and give its text. Raises: as `ask`."""
         self.ask(sql.load("postgres/verify/begin_snapshot"))
+        self._holds_snapshot = True
         try:
             yield str(self.ask(sql.load("postgres/verify/snapshot"))[0].snapshot)
         finally:
+            self._holds_snapshot = False
             if self._connection is not None:
-                with translated(self.where):
+                try:
                     self._connection.execute(sql.load("postgres/verify/end_snapshot"))
+                except sqlalchemy.exc.SQLAlchemyError:
+                    self.close()
 
     def decoded(self, text: bytes) -> str:
         """Return a text that the node sent as it has it, whatever is the matter with it."""
@@ -119,7 +134,7 @@ class TupleSession:
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(sqlalchemy.exc.SQLAlchemyError):
-                connection.detach()  # its settings are its own: nobody else is to get it from the pool
+                connection.invalidate()  # its settings are its own: nobody else is to get it from the pool
                 connection.close()
 
     def _open(self) -> sqlalchemy.Connection:

@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from replicator import sql
 from replicator.comparison import Word
-from replicator.errors import HadrianError, NodeLost, NotConfigured, QueryTimedOut, RecoveryConflict, SchemaMissing
+from replicator.errors import HadrianError, NodeLost, NotConfigured, QueryTimedOut, SchemaMissing
 from replicator.position import Lsn
 from replicator.postgres.verify.span_comparison import Sessions, Suspects, versions_at
 from replicator.postgres.verify.stored_relation import Relation
@@ -36,6 +36,7 @@ from replicator.postgres.verify.tuple_version import Snapshot, Version, whole
 
 _ASKED = 5_000  # places that are read in one statement
 _POLL_S = 0.02
+_AHEAD = 1 << 30  # how many transactions may run that were assigned behind the newest that has ended
 _NAMELESS = 3  # transactions below it belong to initdb and to freezing
 
 Sight = tuple[Version | None, Version | None]
@@ -81,7 +82,9 @@ def settle(sessions: Sessions, relation: Relation, suspects: Suspects, settle_s:
         except NoBinaryForm:
             relation.as_text = True
             continue
-        except (RecoveryConflict, QueryTimedOut) as error:
+        except RoleChanged:
+            raise
+        except (NodeLost, QueryTimedOut) as error:
             before, reason, verdicts = {}, str(error), {}
         except _NotReplayed as error:
             reason = str(error)
@@ -148,6 +151,10 @@ def _difference(primary: Version | None, standby: Version | None) -> tuple[Word,
             return Word.DIFFERENT, "other on the standby"
 
 
+class RoleChanged(NodeLost):
+    """A node is no longer what it was compared as."""
+
+
 class _NotReplayed(HadrianError):
     """The standby did not come so far in time."""
 
@@ -181,23 +188,23 @@ def primary_position(primary: TupleSession) -> Lsn:
     """Return a position behind everything that the primary has shown.
 
     Raises:
-        NodeLost: it is no primary any more.
+        RoleChanged: it is no primary any more.
     """
     try:
         return Lsn(primary.ask(sql.load("postgres/verify/log_position"))[0].lsn)
     except NotConfigured as error:
-        raise NodeLost(f"{primary.where} is no primary any more") from error
+        raise RoleChanged(f"{primary.where} is no primary any more") from error
 
 
 def standby_position(standby: TupleSession) -> Lsn:
     """Return how far the standby has replayed.
 
     Raises:
-        NodeLost: it was promoted, so that it goes its own way.
+        RoleChanged: it was promoted, so that it goes its own way.
     """
     row = standby.ask(sql.load("postgres/verify/standby_position"))[0]
     if not row.in_recovery:
-        raise NodeLost(f"{standby.where} is no standby any more")
+        raise RoleChanged(f"{standby.where} is no standby any more")
     return Lsn(row.lsn)
 
 
@@ -215,8 +222,8 @@ def _running(primary: TupleSession, sights: Collection[Sight]) -> frozenset[int]
             if isinstance(error, NodeLost):
                 raise
     following = Snapshot.parse(primary.ask(sql.load("postgres/verify/snapshot"))[0].snapshot).xmax
-    asked = named.union(*groups.values())
-    xids = [xid for xid in (whole(one, following) for one in asked) if xid >= _NAMELESS]
+    asked = [whole(one, following + _AHEAD) for one in named.union(*groups.values())]
+    xids = [xid for xid in asked if _NAMELESS <= xid < following]
     rows = primary.ask(sql.load("postgres/verify/running_transactions"), xids=xids)
-    running = {row.xid % (1 << 32) for row in rows}
+    running = {xid % (1 << 32) for xid in (*(row.xid for row in rows), *(xid for xid in asked if xid >= following))}
     return frozenset(running | {group for group, members in groups.items() if members & running})
