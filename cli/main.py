@@ -38,6 +38,7 @@ COMMANDS = {
     "rehearse": ("cli.commands.rehearse:command", "Run a migration on a throwaway pair, and fail it over."),
     "train": ("cli.commands.train:command", "Fine-tune a model on a feed, and resume after anything."),
     "recover": ("cli.commands.recover:command", "Build a run's state after any step again."),
+    "rewind": ("cli.commands.rewind:command", "Show what a run has unlearnt; put it back to a checkpoint."),
     "feed": ("cli.commands.feed:command", "Create and read feeds of committed rows."),
     "lineage": ("cli.commands.lineage:lineage", "Find which checkpoints have seen a row."),
     "checkpoint": ("cli.commands.checkpoint:command", "List, verify, pull, tag and remove checkpoints."),

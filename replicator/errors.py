@@ -9,7 +9,8 @@
     ├── NotPermitted           the role lacks a privilege
     ├── QueryTimedOut          a query took, or waited for a lock, longer than it may
     ├── NotConfigured          the server's settings or version rule the request out
-    │   └── SlotInUse          somebody else reads from the slot
+    │   ├── SlotInUse          somebody else reads from the slot
+    │   └── RunInUse           somebody trains the run
     ├── SchemaMissing          Hadrian's own tables are absent or older than this program
     ├── DiskFull               a node has no room left
     ├── QuotaExceeded          a run, or the whole store, may not take more
@@ -98,6 +99,12 @@ class SlotInUse(NotConfigured):
     """Somebody else reads from the slot."""
 
     hint = "stop the run that reads it, then run the command again"
+
+
+class RunInUse(NotConfigured):
+    """Somebody trains the run."""
+
+    hint = "stop hadrian train, then run the command again"
 
 
 class SchemaMissing(HadrianError):

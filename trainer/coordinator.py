@@ -6,6 +6,7 @@ or raise reaches every rank.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from replicator.errors import NodeLost
 from replicator.feed.reader import Reader
 from replicator.lineage import RowKeys
 from replicator.position import Cursor
-from replicator.postgres import topology
+from replicator.postgres import run_lock, topology
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.snapshot import read_published
 from replicator.step_journal import Step
@@ -64,6 +65,7 @@ class Coordinator:
         self._others = [node for number, node in enumerate(nodes) if number != place.source]
         self._encoder = encoder
         self._saver = saver
+        self._session = contextlib.ExitStack()  # what lasts as long as this
         self._durability = Durability([nodes[number] for number in place.standbys], Wanted.parse(recipe.durable))
         self._cursor = place.cursor  # behind the last step
         self._read_to = place.cursor  # behind the last change that was read
@@ -79,6 +81,10 @@ class Coordinator:
 
     def open(self) -> None:
         """Open the feed behind the checkpoint's cursor, and read what the journal has behind its step."""
+        self._session.enter_context(run_lock.training(self._primary, self._recipe.run))
+        kept = checkpoints.newest(self._primary, self._recipe.run)
+        if (None if kept is None else kept.artifact_id) != self._place.artifact_id:
+            raise NodeLost(f"{self._primary.where}: run {self._recipe.run} has another newest checkpoint now")
         definition = feed_of(self._primary, self._recipe)
         self._recorded = step_journal.steps(self._primary, self._recipe.run, after=self._place.step)
         slot = self._recipe.feed.slot
@@ -92,10 +98,11 @@ class Coordinator:
 
     def close(self) -> None:
         """Close the feed, if it was opened here, and leave its spare slots alone."""
-        if self._feed is not None:
-            self._feed.close()
-        if self._spares is not None:
-            self._spares.close()
+        with self._session:
+            if self._feed is not None:
+                self._feed.close()
+            if self._spares is not None:
+                self._spares.close()
 
     def next_tokens(self) -> list[list[int]]:
         """Wait for the next batch and return its tokens."""

@@ -48,7 +48,9 @@ class Durability:
     """
 
     def __init__(self, standbys: Sequence[Follower], wanted: Wanted = ALL) -> None:
-        self._standbys, self._needed = wanted.among(standbys)
+        self._there, self._wanted = standbys, wanted
+        self._standbys: list[Follower] = []  # those that count, once they have been looked at
+        self._needed = 0
         self._waiting: collections.deque[tuple[int, Cursor, Lsn, float]] = collections.deque()
         self._timelines: dict[Follower, int] = {}
         self._away: dict[Follower, float] = {}  # when one that did not answer is asked again
@@ -65,12 +67,14 @@ class Durability:
         Raises:
             NodeLost, NodeUnreachable: too few standbys answer, or one took over before it had replayed a commit.
         """
-        if not self._waiting and (self._timelines or not self._standbys):
+        if not self._waiting and self._timelines:
             return []
         return self._done(self._replayed())
 
     def _replayed(self) -> dict[Follower, Lsn]:
         """Return how far each standby is, without those that do not answer and need not."""
+        if not self._standbys:
+            self._standbys, self._needed = self._wanted.among(self._there)
         replayed: dict[Follower, Lsn] = {}
         known = max(self._timelines.values(), default=None)
         for number, standby in enumerate(self._standbys, 1):

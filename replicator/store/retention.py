@@ -176,6 +176,26 @@ def remove(primary: Database, references: Sequence[Reference], *, force: bool) -
     return gone
 
 
+def remove_behind(
+    primary: Database, connection: Connection, run: str, step: int, *, force: bool, dry_run: bool
+) -> Removal:
+    """Remove a run's checkpoints behind a step, in a transaction of the caller's; with `dry_run`, only say which.
+
+    Raises:
+        BadInput: without `force`, one of them is tagged, or what a name would be rolled back to.
+        ArtifactMissing: the run has no checkpoint.
+    """
+    if not dry_run:
+        _lock(primary, connection, [run])
+    chosen = [one for one in standing(primary, connection, run) if one.step > step]
+    if not force:
+        _check_unnamed(run, chosen)
+    removal = _measured(primary, connection, tuple(Decision(one, ()) for one in chosen))
+    if not dry_run:
+        _delete(primary, connection, chosen)
+    return removal
+
+
 def _named(primary: Database, checkpoints: Sequence[Standing], reference: Reference) -> Standing:
     if reference.step is None and reference.tag is None:
         raise BadInput(f"{reference.run} names a run and no checkpoint", hint="write it as RUN/STEP or RUN:TAG")
@@ -187,6 +207,15 @@ def _named(primary: Database, checkpoints: Sequence[Standing], reference: Refere
 
 
 def _check_free(run: str, newest: Standing, chosen: Sequence[Standing]) -> None:
+    _check_unnamed(run, chosen)
+    if newest in chosen:
+        raise BadInput(
+            f"checkpoint {run}/{newest.step} is the newest of its run: the feed may have forgotten the rows before it",
+            hint="keep it, or add --force and give up going on with the run",
+        )
+
+
+def _check_unnamed(run: str, chosen: Sequence[Standing]) -> None:
     for one in chosen:
         if one.tags:
             raise BadInput(
@@ -198,11 +227,6 @@ def _check_free(run: str, newest: Standing, chosen: Sequence[Standing]) -> None:
             raise BadInput(
                 f"checkpoint {run}/{one.step} is what {', '.join(one.rolls_back)} would be rolled back to",
                 hint="promote another first, or add --force",
-            )
-        if one == newest:
-            raise BadInput(
-                f"checkpoint {run}/{one.step} is the newest of its run: the feed may have forgotten the rows before it",
-                hint="keep it, or add --force and give up going on with the run",
             )
 
 

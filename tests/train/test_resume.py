@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import psutil
 import pytest
 
-from replicator.errors import BadInput, ReplayDiverged
+from replicator import rewind
+from replicator.errors import BadInput, ReplayDiverged, RunInUse
 from replicator.postgres import topology
+from replicator.postgres.adapter import PostgresDatabase
 from tests.fixtures.training import Event, Ground, at_rest, named
 
 
@@ -86,20 +89,33 @@ def test_a_step_that_does_not_replay_to_its_bits_stops_the_run_and_is_named(grou
 
 
 def test_a_run_goes_on_after_its_launcher_was_closed(ground: Ground) -> None:
-    """Starting it again resumes from the newest checkpoint; nothing of it was kept outside the database."""
+    """Starting it again resumes from the newest checkpoint; nothing of it was kept outside the database.
+
+    As long as it runs, it is not put back.
+    """
     from trainer.launch import Launch
 
     ground.write(9, 20)
     with Launch(ground.recipe(), ground.urls, ground.folder) as launched:
         for event in launched.events():
             if (event["event"], event.get("step")) == ("durable", 3):
+                with pytest.raises(RunInUse):
+                    _put_back(ground)
                 break
+    _put_back(ground)
     assert not psutil.pid_exists(launched.agent)
     ground.write(21, 60)
     events = ground.train(ground.recipe())
     reference = ground.train(ground.reference())
     assert named(events, "resumed")[0]["step"] == 3
     assert named(events, "finished")[0]["digest"] == named(reference, "finished")[0]["digest"]
+
+
+def _put_back(ground: Ground) -> None:
+    with contextlib.ExitStack() as stack:
+        nodes = [stack.enter_context(contextlib.closing(PostgresDatabase(url))) for url in ground.urls]
+        run = rewind.Run(nodes, "one")
+        run.put_back(run.target(to="3", at=None), force=False)
 
 
 def test_a_finished_run_has_nothing_left_to_do(ground: Ground) -> None:
