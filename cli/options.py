@@ -19,6 +19,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 Output = Literal["table", "json"]
 
 _SIZE = re.compile(r"([0-9]{1,15})\s*(B|kB|MB|GB|TB)?", re.ASCII)
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(s|min|h|d)?", re.ASCII)
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 _UNITS = {"B": 0, "kB": 10, "MB": 20, "GB": 30, "TB": 40}
 
 _FORM = "write it as postgresql://user@host:5432/database"
@@ -65,6 +67,19 @@ class ByteSize(click.ParamType):  # type: ignore[type-arg] # not generic before 
         if match is None:
             raise BadInput(f"not a size: {value!r}", hint="write it as 500MB; units are B, kB, MB, GB, TB")
         return int(match[1]) << _UNITS[match[2] or "B"]
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg] # not generic before click 8.3
+    """A time, with PostgreSQL's units."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ARG002 - click's signature
+        """Return the seconds. Raises: BadInput."""
+        match = _DURATION.fullmatch(str(value))
+        if match is None or not float(match[1]):
+            raise BadInput(f"not a time: {value!r}", hint="write it as 15min; units are s, min, h, d")
+        return float(match[1]) * _SECONDS[match[2] or "s"]
 
 
 def examples(*lines: str) -> str:

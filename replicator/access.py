@@ -1,7 +1,7 @@
-"""Who may do what with Hadrian's tables: three roles, which a DBA grants to those who log in.
+"""Who may do what with Hadrian's tables: four roles, which a DBA grants to those who log in.
 
-A *reader* reads feeds, checkpoints and libraries. A *trainer* adds checkpoints and steps, and can delete nothing. An
-*admin* creates and drops feeds, and prunes.
+A *reader* reads feeds, checkpoints and libraries. A *trainer* adds checkpoints and steps, and can delete nothing. A
+*watcher* records what it has compared. An *admin* creates and drops feeds, and prunes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from replicator.engines import engine_of
 from replicator.errors import NotConfigured
 from replicator.postgres.connection import Server
 
-ROLES = ("hadrian_reader", "hadrian_trainer", "hadrian_admin")
+ROLES = ("hadrian_reader", "hadrian_trainer", "hadrian_watcher", "hadrian_admin")
 
 
 def script(engine: str) -> str:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from replicator.comparison import Compared, Progress, Request, Suspect
 from replicator.effect import Trial
+from replicator.position import Lsn
 from replicator.rule import Finding, Mode, Unseen
 from replicator.statement import Reading
 
@@ -63,8 +64,8 @@ class Auditable(Protocol):
 class Comparable(Protocol):
     """A primary and its standby, or a publisher and its subscriber, as `verify` sees them.
 
-    `verify` calls `check` first, `compare` once, and `close` always. Nothing is written on either node and no lock is
-    waited for.
+    `verify` calls `check` first, `compare` once, and `close` always; `watch` calls `check` and `positions` in turns.
+    Nothing is written on either node and no lock is waited for.
     """
 
     @property
@@ -89,6 +90,14 @@ class Comparable(Protocol):
 
         Raises:
             NodeUnreachable, NodeLost: a node went away and did not come back in time.
+        """
+        ...
+
+    def positions(self) -> tuple[Lsn, Lsn]:
+        """Return a position behind all that the primary has committed, and how much of its log the standby has.
+
+        Raises:
+            NodeUnreachable, NodeLost: a node went away.
         """
         ...
 

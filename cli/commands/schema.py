@@ -74,10 +74,11 @@ def show(primary: str | None, engine: str | None, output: Output) -> None:
 @click.option("--engine", type=click.Choice(["postgres", "db2"]), help="Print this engine's SQL, and ask no database.")
 @format_option
 def roles(primary: str | None, engine: str | None, output: Output) -> None:
-    """Make the roles hadrian_reader, hadrian_trainer and hadrian_admin, and give each the least it needs.
+    """Make hadrian_reader, hadrian_trainer, hadrian_watcher and hadrian_admin, and give each the least it needs.
 
-    A reader reads feeds, checkpoints and libraries. A trainer adds checkpoints and steps, and can delete nothing. An
-    admin creates and drops feeds, and prunes. Run it again after an upgrade. It needs CREATEROLE and the tables' owner.
+    A reader reads feeds, checkpoints and libraries. A trainer adds checkpoints and steps, and can delete nothing. A
+    watcher records what it has compared. An admin creates and drops feeds, and prunes. Run it again after an upgrade.
+    It needs CREATEROLE and the tables' owner.
     """
     from replicator import access
 

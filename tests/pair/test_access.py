@@ -105,7 +105,7 @@ def test_an_admin_removes_and_makes(pair: Pair) -> None:
 def test_the_command_makes_and_prints_them(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
     """Who may not make roles is told, and can hand the statements to who may."""
     assert main(["schema", "roles", "--primary", pair.embedded.url("a")]) == 0
-    assert "hadrian_reader, hadrian_trainer, hadrian_admin are there" in capsys.readouterr().out
+    assert "hadrian_reader, hadrian_trainer, hadrian_watcher, hadrian_admin are there" in capsys.readouterr().out
     for engine in ("postgres", "db2"):
         assert main(["schema", "roles", "--engine", engine]) == 0
         assert "hadrian_trainer" in capsys.readouterr().out

@@ -1,4 +1,4 @@
--- Three roles for Hadrian's tables, and what each may do. It can be run again, after an upgrade too.
+-- Four roles for Hadrian's tables, and what each may do. It can be run again, after an upgrade too.
 -- A role that reads a feed from the log needs the attribute REPLICATION, which no membership gives: alter role ... replication.
 
 -- Roles belong to the whole cluster, so another database may have made them.
@@ -6,7 +6,7 @@ do $$
 declare
   wanted text;
 begin
-  foreach wanted in array array['hadrian_reader', 'hadrian_trainer', 'hadrian_admin'] loop
+  foreach wanted in array array['hadrian_reader', 'hadrian_trainer', 'hadrian_watcher', 'hadrian_admin'] loop
     begin
       execute format('create role %I nologin', wanted);
     exception when duplicate_object then
@@ -15,10 +15,10 @@ begin
   end loop;
 end $$;
 
-grant usage on schema hadrian to hadrian_reader, hadrian_trainer, hadrian_admin;
+grant usage on schema hadrian to hadrian_reader, hadrian_trainer, hadrian_watcher, hadrian_admin;
 
 -- Reads feeds, checkpoints and libraries, and writes nothing.
-grant select on all tables in schema hadrian to hadrian_reader, hadrian_trainer, hadrian_admin;
+grant select on all tables in schema hadrian to hadrian_reader, hadrian_trainer, hadrian_watcher, hadrian_admin;
 
 -- Trains: adds chunks, artifacts, checkpoints and steps, says what is consumed, and deletes nothing.
 grant insert on
@@ -28,9 +28,13 @@ grant update (passed_lsn, passed_timeline, committed_lsn) on hadrian.checkpoint 
 grant update (created_at) on hadrian.chunk to hadrian_trainer;
 grant update (confirmed) on hadrian.journal to hadrian_trainer;
 
+-- Watches a pair: records what was compared, and forgets what is old. What it compares, it reads as pg_monitor and by SELECT.
+grant insert, delete on hadrian.verification, hadrian.verified to hadrian_watcher;
+
 -- Creates and drops feeds, tags, promotes, prunes, collects and sets quotas.
 grant insert, update, delete on all tables in schema hadrian to hadrian_admin;
 grant create on schema hadrian to hadrian_admin;
 
 -- What the one who runs this makes there later can be read too.
-alter default privileges in schema hadrian grant select on tables to hadrian_reader, hadrian_trainer, hadrian_admin;
+alter default privileges in schema hadrian grant select on tables
+  to hadrian_reader, hadrian_trainer, hadrian_watcher, hadrian_admin;

@@ -1,0 +1,5 @@
+-- Deletes objects that were not found the same since some time: those that are gone, for one.
+-- Parameters: before timestamp.
+-- Columns: none.
+-- Since: Db2 10.5. Privilege: select and delete on hadrian.verified.
+delete from hadrian.verified where verified_at < :before
