@@ -22,6 +22,11 @@ from replicator.postgres.errors import connecting, from_driver, translated
 
 CONNECT_TIMEOUT_S = 5
 
+# A network that falls silent loses the session within minutes. Without these TCP may take a quarter of an hour to give
+# up what it sends, and hours where it only waits for an answer. A URL may say otherwise.
+# Source: PostgreSQL 18 documentation, libpq, "Parameter Key Words"; tcp(7).
+_SILENCE = {"keepalives_idle": "30", "keepalives_interval": "10", "tcp_user_timeout": "120000"}
+
 # Text output must not depend on who asks: these decide how dates, intervals, floats and bytea are printed.
 _OUTPUT = "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=1 -c timezone=UTC -c bytea_output=hex"
 _ENCODING = "utf8"  # the driver gives bytes for text where the session's is SQL_ASCII, as such a database's would be
@@ -93,6 +98,7 @@ class Server:
         return sqlalchemy.create_engine(
             self.url,
             connect_args={
+                **{key: value for key, value in _SILENCE.items() if key not in self.url.query},
                 "connect_timeout": CONNECT_TIMEOUT_S,
                 "options": _OUTPUT,
                 "client_encoding": _ENCODING,
@@ -149,6 +155,7 @@ class Server:
             "connect_timeout": CONNECT_TIMEOUT_S,
             "options": _OUTPUT,
             "client_encoding": _ENCODING,
+            **_SILENCE,
         }
         parts |= {key: value for key, value in self.url.query.items() if isinstance(value, str)}
         return psycopg.conninfo.make_conninfo("", **parts)
