@@ -4,7 +4,7 @@
     torchrun -m trainer RECIPE recover PLAN [DIR]    build a step's state again, into the store or a folder
     torchrun -m trainer RECIPE compare PLAN          replay from each checkpoint to the next, and compare
 
-PLAN is `replicator.recovery.Plan` as JSON.
+PLAN is a file that holds a `replicator.recovery.Plan` as JSON.
 """
 
 from __future__ import annotations
@@ -47,11 +47,15 @@ def main(path: str, *what: str) -> None:
 def _work(wanted: Recipe, nodes: Sequence[PostgresDatabase], mesh: DeviceMesh, what: Sequence[str]) -> None:
     match what:
         case ["recover", plan, *folder]:
-            replay.recover(wanted, nodes, mesh, Plan.from_json(json.loads(plan)), *map(Path, folder))
+            replay.recover(wanted, nodes, mesh, _read(plan), *map(Path, folder))
         case ["compare", plan]:
-            replay.compare(wanted, nodes, mesh, Plan.from_json(json.loads(plan)))
+            replay.compare(wanted, nodes, mesh, _read(plan))
         case _:
             loop.run(wanted, nodes, mesh)
+
+
+def _read(path: str) -> Plan:
+    return Plan.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
 
 
 if __name__ == "__main__":

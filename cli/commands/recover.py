@@ -97,12 +97,10 @@ def command(
                 return _already_there(run, leg, output)
             if folder is None:
                 found.check_writable()
-    what = [
-        "compare" if verify else "recover",
-        json.dumps(plan.to_json()),
-        *([str(folder.absolute())] if folder else []),
-    ]
     logs.mkdir(parents=True, exist_ok=True)
+    planned = (logs / f"{run}-plan.json").absolute()  # of a long run it is longer than an argument may be
+    planned.write_text(json.dumps(plan.to_json()), encoding="utf-8")
+    what = ["compare" if verify else "recover", str(planned), *([str(folder.absolute())] if folder else [])]
     with Launch(recipe, nodes, logs, replay=what, max_restarts=0) as launched:
         events = _followed(run, plan, launched.events())
     return _compared(plan, events, output) if verify else _recovered(run, events, output)
@@ -110,12 +108,17 @@ def command(
 
 def _already_there(run: str, leg: Leg, output: Output) -> int:
     if output == "json":
-        render.as_json({"run": run, "step": leg.end, "begin": leg.end, "cursor": leg.cursor})
+        render.as_json(_told(run, leg.end, leg.end, str(leg.cursor)))
     else:
-        render.line(
-            f"step {leg.end} has checkpoint {run}/{leg.end} (hadrian checkpoint verify, pull): nothing to replay"
-        )
+        name = f"{run}/{leg.end}"
+        render.line(f"step {leg.end} has checkpoint {name} (hadrian checkpoint verify, pull): nothing to replay")
     return 0
+
+
+def _told(run: str, step: int, begin: int, cursor: str, **more: Any) -> dict[str, Any]:
+    """Return what JSON says of a step; what is not known of one that was not built again is null."""
+    known: dict[str, Any] = {"damaged": [], "files": [], "sha256": None, "stored_bytes": None}
+    return {"run": run, "step": step, "begin": begin, "cursor": cursor, **known, **more}
 
 
 def _followed(run: str, plan: Plan, events: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -139,13 +142,9 @@ def _recovered(run: str, events: Sequence[dict[str, Any]], output: Output) -> in
     stored = by_name.get("checkpoint")
     damaged = [event["step"] for event in events if event["event"] == "damaged"]
     if output == "json":
-        render.as_json(
-            {
-                "run": run, "step": step, "begin": begin, "damaged": damaged, "cursor": finished["cursor"],
-                "sha256": finished["digest"], "files": files,
-                "stored_bytes": None if stored is None else stored["stored_bytes"],
-            }
-        )  # fmt: skip
+        sent = None if stored is None else stored["stored_bytes"]
+        more = {"damaged": damaged, "files": files, "sha256": finished["digest"], "stored_bytes": sent}
+        render.as_json(_told(run, step, begin, finished["cursor"], **more))
         return 0
     for one in damaged:
         render.line(f"checkpoint {run}/{one} is damaged, so an older one was taken")

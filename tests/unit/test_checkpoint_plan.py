@@ -20,7 +20,9 @@ _FIGURES = Figures(
 
 def test_an_interval_comes_to_what_the_formulas_say() -> None:
     """With a step every 2 s and a checkpoint of 50 kB every 50 steps, 2 kB a step are left for who else writes."""
-    one = {trade.every: trade for trade in trades(_FIGURES, mtbf_s=10_000.0)}[100]
+    shown = {trade.every: trade for trade in trades(_FIGURES, mtbf_s=10_000.0)}
+    assert [every for every, trade in shown.items() if trade.best] == [140], "280 s, of 2 s each"
+    one = shown[100]
     assert one.checkpoint_bytes_per_hour == 3600 * 50_000 / 200
     assert one.journal_bytes_per_hour == 3600 * 200 / 2
     assert (one.replay_s, one.longest_replay_s) == (0.5 * (50 + 2), 0.5 * (100 + 2))
