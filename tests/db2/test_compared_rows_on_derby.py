@@ -115,8 +115,9 @@ class ComparedPair:
             return [one for one in found if isinstance(one, Compared | Suspect | Unseen)]
 
     def suspects(self, **more: Any) -> list[Suspect]:
-        """Return what did not look the same and was not explained."""
-        return [one for one in self.compared(**more) if isinstance(one, Suspect) and one.word is not Word.SETTLED]
+        """Return what did not look the same and was not explained, of the tables that can be compared."""
+        found = [one for one in self.compared(tables=("app.o*", "app.p*"), **more) if isinstance(one, Suspect)]
+        return [one for one in found if one.word is not Word.SETTLED]
 
     def close(self) -> None:
         """Close every session and both proxies."""
@@ -144,13 +145,13 @@ def pair(made: ComparedPair, monkeypatch: pytest.MonkeyPatch) -> ComparedPair:
 def test_what_is_the_same_is_found_to_be(pair: ComparedPair) -> None:
     """Every row of a table with a key is compared, and what a standby does not return is told."""
     found = pair.compared()
-    assert not [one for one in found if isinstance(one, Suspect)]
+    open_ = {one.object: one.word for one in found if isinstance(one, Suspect)}
+    assert open_ == {"APP.CUBE": Word.UNSETTLED, "APP.NOTES": Word.UNSETTLED}  # by columns; without a key
     compared = {one.object: one for one in found if isinstance(one, Compared)}
     assert {name: one.items for name, one in compared.items()} == {"APP.ORDERS": 14, "APP.PICTURE": 1}
     assert compared["APP.PICTURE"].left_out == "IMAGE (BLOB)"
     assert compared["APP.ORDERS"].left_out == ""
     assert compared["APP.ORDERS"].lsn == POSITION
-    assert {one.what for one in found if isinstance(one, Unseen)} == {"rows of APP.CUBE", "rows of APP.NOTES"}
 
 
 DAMAGE = {
@@ -202,7 +203,7 @@ def test_what_the_standby_has_not_replayed_is_unsettled_and_then_settled(pair: C
     pair.peers["a"].script.seen.clear()
     replaying = threading.Thread(target=replay)
     replaying.start()
-    words = [one.word for one in pair.compared() if isinstance(one, Suspect)]
+    words = [one.word for one in pair.compared(tables=("app.orders",)) if isinstance(one, Suspect)]
     replaying.join()
     assert words == [Word.SETTLED]
 

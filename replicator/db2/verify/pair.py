@@ -20,10 +20,7 @@ class ComparedHadrPair:
 
     def __init__(self, primary_url: str, standby_url: str, timeout_s: float) -> None:
         self._audited = HadrPair(primary_url, standby_url, timeout_s)
-        self._timeout_s = timeout_s
-        self._urls = primary_url, standby_url
-        self._opened: list[Db2Database] = []
-        self._asked = Db2Database(primary_url, timeout_s), Db2Database(standby_url, timeout_s)
+        self._primary, self._standby = (Db2Database(url, timeout_s) for url in (primary_url, standby_url))
 
     def check(self) -> None:
         """Look at the roles, and whether the two belong together. Raises: BadInput, NodeUnreachable, NotPermitted."""
@@ -38,25 +35,22 @@ class ComparedHadrPair:
         """
         if request.repair is not None:
             raise BadInput("nobody may write to a standby", hint="leave out --repair, and set the standby up again")
-        limit = max(self._timeout_s, request.max_snapshot_s)
-        primary, standby = self._opened = [Db2Database(url, limit) for url in self._urls]
         for what in sorted(request.what - {What.ROWS}):
-            yield Unseen(what.value, standby.where, "not compared on Db2", "see what hadrian audit tells of it")
+            yield Unseen(what.value, self._standby.where, "not compared on Db2", "see what hadrian audit tells of it")
         if What.ROWS in request.what:
-            yield from rows.compare(primary, standby, request)
+            yield from rows.compare(self._primary, self._standby, request)
 
     def positions(self) -> tuple[Lsn, Lsn]:
-        """Return how far the primary has written its log, and the standby replayed it.
+        """Return how far the primary has written, and how far the standby has replayed.
 
         Raises:
-            NotConfigured: HADR does not tell.
             NodeUnreachable, NodeLost: a node went away.
+            NotConfigured: HADR is not started.
         """
-        primary, standby = self._asked
-        return primary.committed(), standby.replayed()
+        return self._primary.committed(), self._standby.replayed()
 
     def close(self) -> None:
         """Close every session."""
         self._audited.close()
-        for node in (*self._opened, *self._asked):
+        for node in (self._primary, self._standby):
             node.close()

@@ -52,11 +52,11 @@ def compare(
     total = sum(table.size for table in chosen)
     for table in chosen:
         if not table.shown:
-            why = "a standby shows no temporary and no column-organized table"
-            yield Unseen(f"rows of {table.object}", standby.where, why, "compare it after a takeover")
+            why = "a standby shows no column-organized table"
+            yield Suspect(What.ROWS, table.object, Word.UNSETTLED, why)
         elif not table.key:
-            why = "it has no primary key, so its rows cannot be told apart"
-            yield Unseen(f"rows of {table.object}", primary.where, why, "add a primary key")
+            why = "has no primary key, so its rows cannot be told apart"
+            yield Suspect(What.ROWS, table.object, Word.UNSETTLED, why)
         else:
             yield from _Comparison(primary, standby, request, table, Progress(table.object, done, total)).seen()
         done += table.size
@@ -86,7 +86,6 @@ class _Comparison:
 
     def seen(self) -> Iterator[Compared | Suspect | Unseen | Progress]:
         """Compare the table; what a node does not let it see is told."""
-        what = f"rows of {self._table.object}"
         try:
             yield from self._compared()
         except (NotPermitted, NotConfigured, QueryTimedOut, SchemaMissing) as error:
@@ -95,8 +94,10 @@ class _Comparison:
                 said = f"cannot be accessed on {where}: it was changed without logging"
                 yield Suspect(What.ROWS, self._table.object, Word.DIFFERENT, said)
                 return
-            grant = f"grant select on {self._table.object} to user {(self._primary.url.username or '').upper()}"
-            yield Unseen(what, where, why, grant if isinstance(error, NotPermitted) else error.hint)
+            yield Suspect(What.ROWS, self._table.object, Word.UNSETTLED, f"could not be read on {where}: {why}")
+            if isinstance(error, NotPermitted):
+                grant = f"grant select on {self._table.object} to user {(self._primary.url.username or '').upper()}"
+                yield Unseen(f"rows of {self._table.object}", where, "permission denied", grant)
 
     def _compared(self) -> Iterator[Compared | Suspect | Progress]:
         began, position = time.monotonic(), self._primary.committed()

@@ -59,13 +59,13 @@ def compare(couple: Couple, request: Request) -> Iterator[Compared | Suspect | U
     """
     publisher, subscriber = (Reader(node, couple.timeout_s) for node in (couple.primary, couple.standby))
     if publisher.ask("verify/hash_of_bytes") != subscriber.ask("verify/hash_of_bytes"):
-        why = "the two machines have another order of bytes, so their servers hash differently"
-        yield Unseen("rows", subscriber.where, why, "compare the tables by dumps of both")
+        yield Suspect(What.ROWS, "rows", Word.UNSETTLED, "the two servers hash the same bytes differently")
         return
     (activity,) = publisher.ask("verify/sees_activity")
     if not activity.sees:
-        why = "which transactions are about to commit is hidden from the role"
-        yield Unseen("rows", publisher.where, why, f"grant pg_monitor to {activity.role}")
+        why = "the role does not see which transactions are about to commit"
+        yield Suspect(What.ROWS, "rows", Word.UNSETTLED, why)
+        yield Unseen("sessions of others", publisher.where, "permission denied", f"grant pg_monitor to {activity.role}")
         return
     chosen = [table for table in subscribed.tables(publisher, subscriber) if _is_chosen(table.object, request.tables)]
     total = sum(table.size for table in chosen if isinstance(table, Subscribed))
@@ -117,14 +117,18 @@ class _Comparison:
                 return
             yield from self._compared()
         except NotPermitted as error:
+            where = self._where(error)
+            yield self._suspect(Word.UNSETTLED, f"may not be read on {where}")
             role = self._publisher.ask("catalog/asking_role")[0].name
-            grant = f"grant select on {table.object} to {role}"
-            yield Unseen(f"rows of {table.object}", self._where(error), "permission denied, or row security", grant)
+            secured = "row-level security" in str(error)
+            remedy = f"alter role {role} bypassrls" if secured else f"grant select on {table.object} to {role}"
+            yield Unseen(f"rows of {table.object}", where, "permission denied", remedy)
         except QueryTimedOut as error:
-            longer = "let one read take longer with --max-snapshot"
-            yield Unseen(f"rows of {table.object}", self._where(error), "it took too long, or was locked", longer)
-        except SchemaMissing as error:
-            yield Unseen(f"rows of {table.object}", self._where(error), "it was dropped meanwhile", "compare again")
+            where = self._where(error)
+            why = f"could not be read on {where}: it took longer than --max-snapshot lets it, or was locked"
+            yield self._suspect(Word.UNSETTLED, why)
+        except SchemaMissing:
+            yield self._suspect(Word.UNSETTLED, "was dropped while it was compared")
 
     def _where(self, error: Exception) -> str:
         """Return which node an error speaks of: each names its own first."""
@@ -171,7 +175,7 @@ class _Comparison:
             for within in self._cut():
                 here, there = pool.submit(self._here.digest, within), pool.submit(self._there.digest, within)
                 waiting.append((within, here, there))
-                if len(waiting) >= jobs:
+                if len(waiting) > jobs:  # the next is read while this one is looked at
                     yield self._answered(*waiting.popleft())
             while waiting:
                 yield self._answered(*waiting.popleft())

@@ -18,6 +18,7 @@ from replicator.postgres.verify import (
     indexes,
     large_objects,
     libraries,
+    logical_rows,
     logical_schema,
     logical_state,
     physical_rows,
@@ -44,6 +45,7 @@ PHYSICAL: dict[What, _Compare] = {
     What.TABLESPACES: tablespaces.compare,
 }
 LOGICAL: dict[What, _Compare] = {
+    What.ROWS: logical_rows.compare,
     What.SCHEMA: logical_schema.compare,
     What.SETTINGS: settings.logical,
     What.LIBRARIES: logical_state.libraries_named,
@@ -82,7 +84,14 @@ class ComparedPair:
         (PhysicalPair if self.mode is Mode.POSTGRES_PHYSICAL else LogicalPair)(*self._catalogs).check()
 
     def compare(self, request: Request) -> Generator[Compared | Suspect | Unseen | Progress]:
-        """Compare what is asked for, one kind after the other. Raises: NodeUnreachable, NodeLost."""
+        """Compare what is asked for, one kind after the other.
+
+        Raises:
+            BadInput: a repair is asked for, and nobody may write to a standby.
+            NodeUnreachable, NodeLost: a node went away.
+        """
+        if request.repair is not None and self.mode is Mode.POSTGRES_PHYSICAL:
+            raise BadInput("nobody may write to a standby", hint="leave out --repair, and make the standby anew")
         parts = PHYSICAL if self.mode is Mode.POSTGRES_PHYSICAL else LOGICAL
         for what, compare in parts.items():
             if what in request.what:
