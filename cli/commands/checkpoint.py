@@ -8,6 +8,7 @@ from dataclasses import fields
 import click
 
 from cli import render, standbys
+from cli.commands.checkpoint_diff import diff
 from cli.commands.checkpoint_plan import plan
 from cli.commands.checkpoint_promote import history, promote, rollback
 from cli.commands.checkpoint_prune import prune
@@ -59,5 +60,5 @@ def list_checkpoints(run: str | None, primary: str, nodes: tuple[str, ...], outp
         render.line(line)
 
 
-for _command in (save, show, verify, pull, tag, promote, rollback, history, rm, prune, plan):
+for _command in (save, show, diff, verify, pull, tag, promote, rollback, history, rm, prune, plan):
     command.add_command(_command)

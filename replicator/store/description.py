@@ -95,9 +95,6 @@ def describe(database: Database, checkpoint: Checkpoint) -> Description:
             database.statement("store/artifact_share"),
             {"artifact_id": checkpoint.artifact_id, "before_id": None if before is None else before.artifact_id},
         ).one()
-        steps = connection.execute(
-            database.statement("store/steps_between"), {"run": run, "after": since, "up_to": step}
-        ).one()
     return Description(
         checkpoint=checkpoint,
         before=None if before is None else before.step,
@@ -107,8 +104,15 @@ def describe(database: Database, checkpoint: Checkpoint) -> Description:
         differences=share.differences,
         shared_chunks=share.shared_chunks,
         shared_bytes=share.shared_bytes,
-        trained=Steps(*steps),
+        trained=steps_between(database, run, since, step),
     )
+
+
+def steps_between(database: Database, run: str, after: int, up_to: int) -> Steps:
+    """Return what a run's journal has behind a step, up to another."""
+    with database.connect() as connection:
+        values = {"run": run, "after": after, "up_to": up_to}
+        return Steps(*connection.execute(database.statement("store/steps_between"), values).one())
 
 
 def tensors(blobs: Iterable[Blob]) -> tuple[Tensor, ...]:

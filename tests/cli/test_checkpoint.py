@@ -82,6 +82,26 @@ def test_show_tells_what_a_checkpoint_is_made_of(store: Store) -> None:
     assert (told["trained"]["first"], told["trained"]["rows"]) == (3, 2)
 
 
+def test_diff_tells_what_two_checkpoints_do_not_share(store: Store) -> None:
+    """Exit code 1 and a line for each tensor that is not the same, with the steps in between; 0 for one and itself."""
+    _run(store, "diffed", 3)
+    settings = _settings(store)
+    done = hadrian("checkpoint", "diff", "diffed/1", "diffed/3", **settings)
+    assert (done.returncode, done.stderr) == (1, "")
+    lines = done.stdout.splitlines()
+    assert lines[:5] == [
+        "diffed/1, cursor 0/2+0: 8000 bytes in 2 chunks",
+        "diffed/3, cursor 0/4+0: 8000 bytes in 2 chunks",
+        "shared: 1 chunks, 4000 bytes",
+        "between them: 2 steps, 4 rows in the journal",
+        "",
+    ]
+    assert lines[6].split()[:4] == ["w", "changed", "float32", "1000"]
+    assert lines[7:] == ["1 tensors are the same"]
+    done = hadrian("checkpoint", "diff", "diffed", "diffed/3", "--format", "json", **settings)
+    assert (done.returncode, json.loads(done.stdout)["unchanged"]) == (0, 2)
+
+
 def test_verify_names_what_is_hit_and_what_is_whole(store: Store) -> None:
     """Exit code 0 while all is whole; a flipped bit is 1, with tensor, bytes and elements, on either node."""
     own = _run(store, "verified", 2)
