@@ -78,19 +78,14 @@ def write(primary: Database, standby: str, report: Report, took_s: float, verifi
         "problem": _cut(cut, _PROBLEM_BYTES),
         "findings": _findings([*report.different, *report.unsettled]),
     }
-    keys: list[dict[str, object]] = [
-        {"standby_node": row["standby_node"], "what": one.what, "object": one.object} for one in verified
-    ]
-    rows = [
-        key | {"lsn": None if one.lsn is None else str(one.lsn), "items": one.items, "verified_at": _naive(one.at)}
-        for key, one in zip(keys, verified, strict=True)
-    ]
     before = {"before": _naive(datetime.now(UTC) - _KEPT)}
     with primary.begin() as transaction:
         transaction.execute(primary.statement("watch/insert_verification"), row)
-        if rows:
-            transaction.execute(primary.statement("watch/delete_verified"), keys)
-            transaction.execute(primary.statement("watch/insert_verified"), rows)
+        for one in verified:  # one by one: Db2's driver takes a list that deletes nothing for an error
+            key = {"standby_node": row["standby_node"], "what": one.what, "object": one.object}
+            seen = {"lsn": None if one.lsn is None else str(one.lsn), "items": one.items, "verified_at": _naive(one.at)}
+            transaction.execute(primary.statement("watch/delete_verified"), key)
+            transaction.execute(primary.statement("watch/insert_verified"), key | seen)
         transaction.execute(primary.statement("watch/prune_verifications"), before)
         transaction.execute(primary.statement("watch/prune_verified"), before)
 

@@ -14,6 +14,8 @@ import pytest
 
 from replicator import access, migrate
 from replicator.postgres import topology
+from replicator.postgres.adapter import PostgresDatabase
+from replicator.watch import history
 from tests.fixtures.command import COMMAND, environment, hadrian
 from tests.fixtures.defects import catch_up, configure
 from tests.fixtures.pair import Pair, fresh_pair
@@ -114,7 +116,10 @@ def test_a_watch_tells_what_it_sees_and_keeps_it(pair: Pair) -> None:
     assert rows[1:] == (1, 0, "")
     found = pair.run("select count(*) > 0 from hadrian.verification where position('work_mem' in findings) > 0")
     assert found == [(True,)]
-    assert pair.run("select count(*) from hadrian.verified where object = 'public.kept'") == [(1,)]
+    with contextlib.closing(PostgresDatabase(pair.embedded.url("a"))) as database:
+        kept = history.read(database, pair.standby.where)
+    assert [one.object for one in kept if one.what == "rows" and one.object == "public.kept"] == ["public.kept"]
+    assert all(abs(time.time() - one.at.timestamp()) < 60 for one in kept)
 
 
 def test_a_watch_lives_on_without_its_history(pair: Pair) -> None:
