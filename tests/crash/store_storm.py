@@ -144,8 +144,6 @@ class StoreStorm:
         for name, run in self._runs.items():
             step_journal.open_run(primary, name, None, "{}")
             run.start()
-        for run in self._runs.values():
-            run.wait_ready()
         self._save_whole()
 
     def moments(self) -> Iterator[str]:
@@ -227,15 +225,13 @@ class StoreStorm:
         self._flow(name)
         outcomes = self._outcomes(killed=name)
         run.start()
-        run.wait_ready()
         return outcomes
 
     def _lose_node(self, node: NodeName, name: str) -> dict[str, Outcome]:
         self._kill(node)
         self._flow(name)
-        outcomes = self._outcomes()
         self._pair.embedded.start([node])
-        return outcomes
+        return self._outcomes()
 
     def _kill(self, node: NodeName) -> None:
         self._pair.embedded.kill(node)

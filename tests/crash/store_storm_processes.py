@@ -104,8 +104,9 @@ class Run:
     primary: str
     standby: str
     folder: Path
-    _processes: list[Process] = field(default_factory=list)
-    _starts: int = 0
+    _processes: list[Process] = field(default_factory=list, init=False)
+    _starting: list[Process] = field(default_factory=list, init=False)
+    _starts: int = field(default=0, init=False)
 
     @property
     def log(self) -> Path:
@@ -124,14 +125,13 @@ class Run:
             )
             for rank in range(self.ranks)
         ]  # fmt: skip
-
-    def wait_ready(self) -> None:
-        """Wait until each rank can be told."""
-        for process in self._processes:
-            assert process.answer() == "ready", self.log.read_text()
+        self._starting = list(self._processes)
 
     def save(self, step: int) -> None:
-        """Tell every rank to save a step."""
+        """Tell every rank to save a step, once it can be told."""
+        for process in self._starting:
+            assert process.answer() == "ready", self.log.read_text()
+        self._starting = []
         for process in self._processes:
             process.tell(step)
 
