@@ -86,6 +86,8 @@ def test_rows_that_are_no_longer_kept_are_told_with_the_steps_that_can_be_had(tr
     assert "these steps can: 1 to 3, 6 to 8; name one of these" in said
     assert "it ends at step 8" in complaint(trained.recover("--to", "9"))
     assert "not empty" in complaint(trained.recover("--out", trained.folder))
+    alone = hadrian("recover", "one", "--to", "7", "--slot", REFERENCE_SLOT, HADRIAN_NODES=trained.ground.urls[1])
+    assert "no primary answers, so no checkpoint of run one can be stored" in complaint(alone)
     done = trained.recover("--format", "json")
     assert (done.returncode, json.loads(done.stdout)["begin"]) == (0, 8), "the last step has a checkpoint"
     assert [leg.start.step for leg in trained.plan(step=2).legs] == [0]
