@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import render
-from cli.options import MODES, Duration, examples, primary_option, standby_option
+from cli.options import MODES, Duration, Output, examples, format_option, primary_option, standby_option
 from replicator.errors import BadInput
 
 if TYPE_CHECKING:
@@ -65,8 +65,16 @@ _SHOWN = 5  # findings in one line
     show_default=True,
     help="Where Prometheus asks for /metrics.",
 )
+@format_option
 def command(
-    primary: str, standby: str, mode: str, tables: tuple[str, ...], every: float, rate: float, listen: str
+    primary: str,
+    standby: str,
+    mode: str,
+    tables: tuple[str, ...],
+    every: float,
+    rate: float,
+    listen: str,
+    output: Output,
 ) -> None:
     """Compare a pair again and again, and tell Prometheus.
 
@@ -85,7 +93,7 @@ def command(
     with served(Metrics(watch.board, lambda: watch.observer.standing), host, port) as chosen:
         click.echo(f"watching; metrics at http://{host}:{chosen}/metrics", err=True)
         with contextlib.suppress(KeyboardInterrupt):  # how it is meant to end
-            watch.run(_tell)
+            watch.run(_tell_programs if output == "json" else _tell)
 
 
 def _address(listen: str) -> tuple[str, int]:
@@ -110,3 +118,22 @@ def _tell(passed: Passed) -> None:
         told += [f"{one.what} {one.object} {one.word}" for one in [*report.different, *report.unsettled][:_SHOWN]]
     told += [text for text in (passed.problem, passed.history and f"not recorded: {passed.history}") if text]
     render.line("; ".join(map(render.cell, told)))
+
+
+def _tell_programs(passed: Passed) -> None:
+    report = passed.report
+    render.as_json_line(
+        {
+            "ended_at": passed.ended_at,
+            "result": passed.result,
+            "primary": passed.primary,
+            "standby": passed.standby,
+            "took_s": passed.took_s,
+            "problem": passed.problem,
+            "not_recorded": passed.history,
+            "compared": [] if report is None else report.compared,
+            "different": [] if report is None else report.different,
+            "unsettled": [] if report is None else report.unsettled,
+            "unseen": [] if report is None else report.unseen,
+        }
+    )
