@@ -37,6 +37,8 @@ from replicator.postgres.verify.tuple_settling import Settled, settle, standby_p
 from replicator.rule import Unseen
 
 _POLL_S = 0.1
+_LISTEN_S = 0.5
+_SMOOTH_S = 0.25  # of what may be read, the most that is read at once
 _SUSPECTS = 20_000  # that are kept of one table before they are settled
 _DIFFERENCES = 1_000  # of one table, after which the rest of it is not looked at
 _REWRITES = 3  # of one table, after which it is given up
@@ -170,6 +172,7 @@ class _Comparison:
         """Compare, and yield what is seen."""
         yield from self._not_compared()
         flying: deque[_Flying] = deque()
+        threading.Thread(target=self._listen, daemon=True).start()
         with ThreadPoolExecutor(self._request.jobs) as pool:
             try:
                 spans = self._spans(pool)
@@ -183,6 +186,12 @@ class _Comparison:
                         break
             finally:
                 self._stop(pool)
+
+    def _listen(self) -> None:
+        """Give up nodes that say nothing, for as long as the comparison runs."""
+        while not self._stopped.wait(_LISTEN_S):
+            for sessions in self._sets:
+                sessions.give_up()
 
     def _stop(self, pool: ThreadPoolExecutor) -> None:
         """End what still runs, in the servers too."""
@@ -220,20 +229,17 @@ class _Comparison:
         """Begin to read, relation by relation; what is given up meanwhile is read no further."""
         while self._waiting:
             relation = self._waiting.popleft()
-            tally = _Tally(relation, standby_position(self._own.standby))
-            for span in relation.spans(self._request.rate):  # so that a second's bytes are read at once at most
+            lsn, known = standby_position(self._own.standby), self._resumption.known(relation)
+            tally = _Tally(relation, lsn if known.lsn is None else min(lsn, known.lsn), tuples=known.tuples)
+            spans = relation.spans(known.gaps, None if self._request.rate is None else self._request.rate * _SMOOTH_S)
+            self._done += relation.size - sum(map(relation.bytes_of, spans))
+            for span in spans:
                 if tally.is_given_up:
                     break
-                known = self._resumption.known(relation, span)
-                if known is None:
-                    future = pool.submit(self._compare, relation, span)
-                    self._reading.add(future)
-                    future.add_done_callback(self._reading.discard)
-                    yield tally, span, future
-                else:
-                    tally.tuples += known[0]
-                    tally.lsn = min(tally.lsn, known[1])
-                    self._done += relation.bytes_of(span)
+                future = pool.submit(self._compare, relation, span)
+                self._reading.add(future)
+                future.add_done_callback(self._reading.discard)
+                yield tally, span, future
             yield tally, None, None
 
     def _compare(self, relation: Relation, span: Span) -> SpanSeen:

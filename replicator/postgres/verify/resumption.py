@@ -10,11 +10,27 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from replicator.errors import BadInput
 from replicator.position import Lsn
-from replicator.postgres.verify.stored_relation import Relation, Span
+from replicator.postgres.verify.stored_relation import END, Relation, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of one relation.
+
+    Attributes:
+        gaps: what is still to be read.
+        tuples: row versions in what is known to be the same.
+        lsn: the oldest position at which that was so; None where nothing is known.
+    """
+
+    gaps: list[Span]
+    tuples: int
+    lsn: Lsn | None
 
 
 class Resumption:
@@ -57,12 +73,20 @@ class Resumption:
         for oid, filenode, *span in spans:
             self._known.setdefault((oid, filenode), []).append(tuple(span))
 
-    def known(self, relation: Relation, span: Span) -> tuple[int, Lsn] | None:
-        """Return how many tuples a span had and the position it was the same at, or None if that is not known."""
-        for first, behind, tuples, lsn in self._known.get((relation.oid, relation.filenode), ()):
-            if first <= span.first and span.behind <= behind:
-                return tuples, lsn
-        return None
+    def known(self, relation: Relation) -> Known:
+        """Return what is known of a relation, and what is not."""
+        covered, tuples, lsn = 0, 0, None
+        gaps = []
+        for first, behind, count, position in sorted(self._known.get((relation.oid, relation.filenode), ())):
+            if first < covered:
+                continue
+            if first > covered:
+                gaps.append(Span(covered, first))
+            covered, tuples = behind, tuples + count
+            lsn = position if lsn is None else min(lsn, position)
+        if covered < END:
+            gaps.append(Span(covered, END))
+        return Known(gaps, tuples, lsn)
 
     def same(self, relation: Relation, span: Span, tuples: int, lsn: Lsn) -> None:
         """Keep that a span is the same."""

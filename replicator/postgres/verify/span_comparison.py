@@ -61,6 +61,11 @@ class Sessions:
         self.primary.stop()
         self.standby.stop()
 
+    def give_up(self) -> None:
+        """Wait no longer for one that is silent."""
+        self.primary.give_up()
+        self.standby.give_up()
+
     def cancel(self) -> None:
         """End what either is asking for."""
         self.primary.cancel()

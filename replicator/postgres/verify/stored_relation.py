@@ -10,7 +10,7 @@ By pages, what is hashed is what stands on disk, the TOAST table as a table of i
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -78,14 +78,23 @@ class Relation:
     as_text: bool = False
     misses: int = 0
 
-    def spans(self, most_bytes: float | None = None) -> list[Span]:
-        """Return the parts that it is read in, the last open: whatever stands behind the blocks it had is read too."""
+    def spans(self, gaps: Iterable[Span] = (Span(0, END),), most_bytes: float | None = None) -> list[Span]:
+        """Return the parts that it is read in, the last one of an open gap open: its file may be longer by now.
+
+        Args:
+            gaps: what is to be read of it.
+            most_bytes: how much one part may be at most, as far as blocks allow.
+        """
         step = _MOST_BLOCKS
         if self.blocks:
             most = min(_SPAN_BYTES, most_bytes or _SPAN_BYTES)
             step = max(1, min(step, int(most * self.blocks / max(self.size, 1))))
-        edges = [*range(0, max(self.blocks, 1), step), END]
-        return [Span(first, behind) for first, behind in itertools.pairwise(edges)]
+        parts = []
+        for gap in gaps:
+            end = min(gap.behind, max(self.blocks, gap.first + 1))
+            edges = [*range(gap.first, end, step), gap.behind]
+            parts += [Span(first, behind) for first, behind in itertools.pairwise(edges)]
+        return parts
 
     @property
     def parts(self) -> list[Relation]:
@@ -104,7 +113,7 @@ class Relation:
     def bytes_of(self, span: Span) -> int:
         """Return how much is read for a span, TOAST included."""
         blocks = min(span.behind, self.blocks) - span.first
-        return round(self.size * blocks / self.blocks) if self.blocks else 0
+        return round(self.size * max(blocks, 0) / self.blocks) if self.blocks else 0
 
     def span_digests(self) -> TextClause:
         """Return the statement that hashes spans."""

@@ -7,6 +7,9 @@ at once gets it for the thing that is damaged, and the rest all the same.
 from __future__ import annotations
 
 import contextlib
+import math
+import os
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -23,6 +26,8 @@ from replicator.postgres.errors import connecting, translated
 
 _ATTEMPTS = 5
 _POLL_S = 0.2
+_SLOW_S = 1.0  # an attempt that took longer was ended by silence, and another would be as well
+_SILENCE_S = 10.0  # behind its own limit, after which a node that says nothing is taken for lost
 _LOCK_TIMEOUT_MS = 1000  # whoever holds a table this long rewrites it
 
 # Source: PostgreSQL documentation, Appendix A. Damage shows as internal errors and data corrupted (XX), as values that
@@ -64,6 +69,8 @@ class TupleSession:
     def __init__(self, server: Server, limit_s: float) -> None:
         self.where = server.where
         self._server = server
+        self._limit_s = limit_s
+        self._due = math.inf
         self._limits = {"statement_ms": str(round(limit_s * 1000)), "lock_ms": str(_LOCK_TIMEOUT_MS)}
         self._connection: sqlalchemy.Connection | None = None
         self._holds_snapshot = False
@@ -81,23 +88,30 @@ class TupleSession:
             NotPermitted: the role may not.
             NodeUnreachable, NodeLost: no answer, or none any more.
         """
-        for _ in range(1 if self._holds_snapshot else _ATTEMPTS):
+        attempts = 1 if self._holds_snapshot else _ATTEMPTS
+        while True:
+            began = time.monotonic()
             try:
                 return self._ask(statement, parameters)
             except (NodeLost, NodeUnreachable) as error:
                 # Replay ends sessions that are in its way, and those that are just being opened, without another word.
                 self.close()
-                lost = error
-                time.sleep(_POLL_S)
-        raise lost
+                attempts -= 1 if isinstance(error, NodeLost) else _ATTEMPTS // 2
+                if attempts <= 0 or time.monotonic() - began > _SLOW_S:
+                    raise
+            time.sleep(_POLL_S)
 
     def _ask(self, statement: TextClause, parameters: dict[str, object]) -> Sequence[Row[Any]]:
         if self._stopped:
             raise Stopped(f"{self.where}: the comparison was ended")
         connection = self._open()
-        with translated(self.where), _damage_told(self.where):
-            result = connection.execute(statement, parameters)
-            return result.all() if result.returns_rows else []
+        self._due = time.monotonic() + self._limit_s + _SILENCE_S
+        try:
+            with translated(self.where), _damage_told(self.where):
+                result = connection.execute(statement, parameters)
+                return result.all() if result.returns_rows else []
+        finally:
+            self._due = math.inf
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[str]:
@@ -121,6 +135,16 @@ class TupleSession:
     def stop(self) -> None:
         """Have every further `ask` fail."""
         self._stopped = True
+
+    def give_up(self) -> None:
+        """End a wait, from another thread, for a node that ought to have ended the statement itself long ago."""
+        connection = self._connection
+        if connection is not None and time.monotonic() > self._due:
+            with (
+                contextlib.suppress(OSError, psycopg.Error),
+                socket.socket(fileno=os.dup(driver(connection).fileno())) as end,
+            ):
+                end.shutdown(socket.SHUT_RDWR)
 
     def cancel(self) -> None:
         """End the statement that runs, from another thread."""
