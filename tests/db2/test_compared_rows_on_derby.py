@@ -12,6 +12,7 @@ import dataclasses
 import threading
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from replicator import engines
 from replicator.comparison import Compared, Request, Suspect, What, Word
 from replicator.db2.connection import Db2Server
 from replicator.db2.verify import rows
-from replicator.errors import BadInput
+from replicator.errors import BadInput, NodeLost
 from replicator.postgres.topology import wait_until
 from replicator.rule import Unseen
 from tests.fixtures.db2_catalog import TABLES, NodeName, clean
@@ -242,6 +243,23 @@ def test_a_table_that_replay_left_inaccessible_is_different(pair: ComparedPair) 
     assert "without logging" in lost.message
 
 
+def test_a_comparison_that_was_cut_off_goes_on_at_the_next_table(pair: ComparedPair, tmp_path: Path) -> None:
+    """A table that was the same is not read again, one that was not is."""
+    state = tmp_path / "state"
+    pair.run("delete from app.orders where id = 1", "b")
+    pair.peers["b"].script.refused['FROM "APP"."PICTURE"'] = Refusal(-1224, "55032")
+    with pytest.raises(NodeLost):
+        pair.compared(tables=("app.[op]*",), state=state, settle_s=0)
+    pair.reset()
+    pair.peers["b"].script.refused['FROM "APP"."PICTURE"'] = Refusal(-1224, "55032")
+    with pytest.raises(NodeLost):
+        pair.compared(tables=("app.[op]*",), state=state, settle_s=0)
+    pair.peers["b"].script.refused = {'FROM "APP"."ORDERS"': Refusal(-1224, "55032")}
+    found = pair.compared(tables=("app.[op]*",), state=state)
+    assert [(one.items, one.size > 0) for one in found if isinstance(one, Compared)] == [(14, False), (1, True)]
+    assert not state.exists()
+
+
 def test_a_table_that_may_not_be_read_is_told(pair: ComparedPair) -> None:
     """The user gets the grant that is missing, and the other tables are compared."""
     for node in NODES:
@@ -256,7 +274,7 @@ def test_a_table_that_may_not_be_read_is_told(pair: ComparedPair) -> None:
 
 
 def test_a_standby_is_not_repaired_and_other_kinds_are_not_compared(
-    pair: ComparedPair, tmp_path: Any, capsys: pytest.CaptureFixture[str]
+    pair: ComparedPair, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What Db2's comparison has not is refused or named; the command ends as it does for every engine."""
     with pytest.raises(BadInput, match="write to a standby"):

@@ -205,6 +205,34 @@ def test_under_load_nothing_is_missed_and_nothing_else_is_said(both: Subscriptio
         assert suspects(both) == []
 
 
+def test_a_comparison_that_was_cut_off_goes_on(
+    both: Subscription, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ranges that were the same are not read again, one that was not is, and at the end nothing is kept."""
+    both.catch_up()
+    both.there("update app.item set name = 'damaged' where id = 1200")
+    request = dataclasses.replace(REQUEST, tables=("app.item",), state=tmp_path / "state", repair=tmp_path / "r.sql")
+    monkeypatch.setattr(logical_rows, "_LEAST_ROWS", 100)
+    monkeypatch.setattr(logical_rows, "_MOST_ROWS", 100)
+    cut = logical_rows.compare(both.couple, request)
+    for _ in range(20):
+        next(cut)
+    cut.close()  # type: ignore[attr-defined]
+    assert not (tmp_path / "r.sql").exists()
+    with pytest.raises(BadInput, match="another pair"):
+        list(logical_rows.compare(Couple(both.subscriber, both.publisher, 10), request))
+    found = seen(both, request)
+    (compared,) = [one for one in found if isinstance(one, Compared)]
+    (damaged,) = [one for one in found if isinstance(one, Suspect)]
+    assert (damaged.word, damaged.key) == (Word.DIFFERENT, {"id": "1200"})
+    assert not (tmp_path / "state").exists()
+    run(both, tmp_path / "r.sql")
+    whole = dataclasses.replace(REQUEST, tables=("app.item",))
+    (again,) = [one for one in seen(both, whole) if isinstance(one, Compared)]
+    assert compared.items == again.items
+    assert compared.size < again.size / 2
+
+
 def test_what_the_subscription_has_not_brought_is_unsettled(both: Subscription) -> None:
     """A row that a stopped subscription still lacks is not called different, and is the same once it goes on."""
     both.there("alter subscription app disable")

@@ -27,6 +27,7 @@ from replicator.db2.adapter import Db2Database
 from replicator.db2.verify import keyed_table
 from replicator.db2.verify.keyed_table import Key, Rows, Table, Values
 from replicator.errors import NodeLost, NodeUnreachable, NotConfigured, NotPermitted, QueryTimedOut, SchemaMissing
+from replicator.known_ranges import Known, KnownRanges, TableRanges
 from replicator.position import Lsn
 from replicator.rule import Unseen
 from replicator.settling import Doubt, Sight, judged
@@ -48,18 +49,38 @@ def compare(
         NotConfigured: HADR is not started.
     """
     done = 0
+    known = KnownRanges(request.state, f"{primary.where} {standby.where}")
     chosen = [table for table in keyed_table.tables(primary) if _is_chosen(table.object, request.tables)]
     total = sum(table.size for table in chosen)
-    for table in chosen:
-        if not table.shown:
-            why = "a standby shows no column-organized table"
-            yield Suspect(What.ROWS, table.object, Word.UNSETTLED, why)
-        elif not table.key:
-            why = "has no primary key, so its rows cannot be told apart"
-            yield Suspect(What.ROWS, table.object, Word.UNSETTLED, why)
-        else:
-            yield from _Comparison(primary, standby, request, table, Progress(table.object, done, total)).seen()
-        done += table.size
+    with known.kept():
+        for table in chosen:
+            ranges = known.of(table.object, (table.columns, table.key))
+            before = ranges.behind(None)
+            if not table.shown:
+                why = "a standby shows no column-organized table"
+                yield Suspect(What.ROWS, table.object, Word.UNSETTLED, why)
+            elif not table.key:
+                why = "has no primary key, so its rows cannot be told apart"
+                yield Suspect(What.ROWS, table.object, Word.UNSETTLED, why)
+            elif before is not None and before.rows is not None:
+                left_out = ", ".join(table.left_out)
+                yield Compared(What.ROWS, table.object, before.rows, 0, before.lsn, 0.0, left_out)
+            else:
+                progress = Progress(table.object, done, total)
+                yield from _kept(ranges, _Comparison(primary, standby, request, table, progress).seen())
+            done += table.size
+
+
+def _kept(
+    ranges: TableRanges, seen: Iterator[Compared | Suspect | Unseen | Progress]
+) -> Iterator[Compared | Suspect | Unseen | Progress]:
+    """Yield what is seen of a table, and keep that it was the same if it was."""
+    same = True
+    for one in seen:
+        same = same and not (isinstance(one, Suspect) and one.word is not Word.SETTLED)
+        if same and isinstance(one, Compared):
+            ranges.keep(None, Known(None, one.items, one.lsn or Lsn(0)))
+        yield one
 
 
 def _is_chosen(name: str, patterns: Sequence[str]) -> bool:

@@ -27,6 +27,7 @@ from fnmatch import fnmatchcase
 
 from replicator.comparison import Compared, Progress, Request, Suspect, What, Word
 from replicator.errors import NotPermitted, QueryTimedOut, SchemaMissing
+from replicator.known_ranges import Known, KnownRanges, TableRanges
 from replicator.position import Lsn
 from replicator.postgres.verify import repair as repairs
 from replicator.postgres.verify import subscribed
@@ -54,7 +55,7 @@ def compare(couple: Couple, request: Request) -> Iterator[Compared | Suspect | U
     """Compare every table that the subscriber has from the publisher.
 
     Raises:
-        BadInput: the file for the repair is there already.
+        BadInput: the file for the repair is there already, or the one to go on from is of another pair.
         NodeUnreachable, NodeLost: a node went away.
     """
     publisher, subscriber = (Reader(node, couple.timeout_s) for node in (couple.primary, couple.standby))
@@ -72,13 +73,16 @@ def compare(couple: Couple, request: Request) -> Iterator[Compared | Suspect | U
     done = 0
     with contextlib.ExitStack() as stack:
         repair = None
+        known = KnownRanges(request.state, f"{publisher.where} {subscriber.where}")
+        stack.enter_context(known.kept())
         if request.repair is not None:
             repair = stack.enter_context(repairs.written(request.repair, publisher.where, subscriber.where))
         for table in chosen:
             if isinstance(table, Absent):
                 yield Suspect(What.ROWS, table.object, Word.DIFFERENT, table.why)
                 continue
-            comparison = _Comparison(couple, request, table, repair, Progress(table.object, done, total))
+            ranges = known.of(table.object, (table.columns, table.key, table.ordered, table.row_filter))
+            comparison = _Comparison(couple, request, table, ranges, repair, Progress(table.object, done, total))
             yield from comparison.seen()
             done += table.size
 
@@ -92,10 +96,17 @@ class _Comparison:
     """One table's."""
 
     def __init__(
-        self, couple: Couple, request: Request, table: Subscribed, repair: Repair | None, progress: Progress
+        self,
+        couple: Couple,
+        request: Request,
+        table: Subscribed,
+        ranges: TableRanges,
+        repair: Repair | None,
+        progress: Progress,
     ) -> None:
         self._request = request
         self._table = table
+        self._ranges = ranges
         self._repair = repair
         self._progress = progress
         self._publisher = Reader(couple.primary, request.max_snapshot_s)
@@ -106,6 +117,7 @@ class _Comparison:
         self._began = time.monotonic()
         self._read = 0
         self._rows = 0
+        self._since = Lsn(0)
 
     def seen(self) -> Iterator[Compared | Suspect | Unseen | Progress]:
         """Compare the table; what a node does not let it see is told."""
@@ -147,9 +159,10 @@ class _Comparison:
         return True
 
     def _compared(self) -> Iterator[Compared | Suspect | Progress]:
-        began = _position(self._publisher)
+        self._since = began = _position(self._publisher)
         suspects: list[Key] = []
         for within, here, there in self._digests():
+            self._ranges.keep(within.above, Known(within.upto, here.copies if here == there else None, began))
             for keys in self._narrowed(within, max(here.copies, there.copies)) if here != there else ():
                 suspects += keys
                 while len(suspects) >= _ASKED:
@@ -163,7 +176,7 @@ class _Comparison:
             yield self._suspect(Word.UNSETTLED, f"{_counted(count)} not the same yet: {reason}")
         left_out = ", ".join(self._table.left_out)
         took = time.monotonic() - self._began
-        yield Compared(What.ROWS, self._table.object, self._rows, self._read, began, took, left_out)
+        yield Compared(What.ROWS, self._table.object, self._rows, self._read, self._since, took, left_out)
 
     # Where it differs
 
@@ -194,18 +207,24 @@ class _Comparison:
             time.sleep(max(0.0, self._began + self._read / self._request.rate - time.monotonic()))
 
     def _cut(self) -> Iterator[Range]:
-        """Yield ranges that have every key there can be, and about as many rows each."""
+        """Yield ranges that have every key there can be, and about as many rows each; not those that are known."""
         table = self._table
         fit = _RANGE_BYTES * table.rows // max(table.size, 1) if table.rows else _MOST_ROWS  # nobody has counted yet
         rows = max(_LEAST_ROWS, min(_MOST_ROWS, fit))  # of a table that is mostly air, too few would fit
         above: Key | None = None
-        while table.ordered:
-            upto = self._here.bound(above, rows)
+        while True:
+            known = self._ranges.behind(above)
+            if known is None:
+                known = Known(self._here.bound(above, rows) if table.ordered else None, None, self._since)
+            upto = known.upto
+            if known.rows is None:
+                yield Range(above, upto)
+            else:
+                self._rows += known.rows
+                self._since = min(self._since, known.lsn)
             if upto is None:
-                break
-            yield Range(above, upto)
+                return
             above = upto
-        yield Range(above)
 
     def _narrowed(self, within: Range, copies: int) -> Iterator[list[Key]]:
         """Yield the keys of a range whose rows are not the same on both nodes."""
