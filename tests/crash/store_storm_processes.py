@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.crash import store_storm_pruner, store_storm_writer
 from tests.fixtures.command import environment
 
-ANSWER_S = 90.0  # more than a save may wait for a standby, on a busy machine
+_ANSWER_S = 90.0  # more than a save may wait for a standby, on a busy machine
 
 
 class Process:
@@ -45,7 +45,7 @@ class Process:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(f"{line}\n")
 
-    def answer(self, timeout_s: float = ANSWER_S) -> str | None:
+    def answer(self, timeout_s: float = _ANSWER_S) -> str | None:
         """Return its next line, None behind the last. Raises: queue.Empty: there was none in time."""
         return self._lines.get(timeout=timeout_s)
 

@@ -31,7 +31,7 @@ from replicator.store.writer import Earlier
 from tests.crash.store_storm_state import state
 from trainer import checkpoint, parentage
 
-DURABLE_S = 12.0
+_DURABLE_S = 12.0
 _RANKS_S = 60.0
 
 
@@ -61,7 +61,7 @@ def _save(run: str, step: int, seed: int, earlier: dict[str, Earlier]) -> None:
                 raise away
             durability.follow(step, cursor, primary.committed())
             _say("waiting", step)
-            durability.wait(DURABLE_S)
+            durability.wait(_DURABLE_S)
             _say("durable", step)
 
 

@@ -41,7 +41,8 @@ def test_the_old_or_the_new_checkpoint_is_whole_whatever_is_lost(folder: Path) -
         for moment in storm.moments():
             print(moment)  # noqa: T201 - captured
         storm.check_room()
-        assert len(storm.done) >= len(KINDS) - 1
+        assert len(storm.done) >= len(KINDS) - 1  # the disk may be one that cannot be filled
+        assert storm.hit["behind it"] < len(storm.done) // 2  # the others fell into a save
 
 
 @pytest.mark.soak
