@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from replicator import sql
 from replicator.chunk import Chunk
@@ -66,14 +68,19 @@ def depths(server: Server, digests: Collection[bytes]) -> dict[bytes, int]:
 
 def read(server: Server, digests: Collection[bytes]) -> dict[bytes, Chunk]:
     """Return those of the chunks that are there, with all that they are differences from."""
-    statement = str(sql.load("postgres/store/read_chunks").compile(dialect=server.engine.dialect))
     with (
-        server.connect() as connection,
+        server.autocommit() as connection,
         driver(connection).cursor() as cursor,
-        cursor.copy(statement.encode(), {"digests": list(digests)}) as copy,
+        cursor.copy(_read_chunks(), {"digests": list(digests)}) as copy,
     ):
         copy.set_types(_TYPES)
         return {row[0]: Chunk(*row) for row in copy.rows()}
+
+
+@functools.cache
+def _read_chunks() -> bytes:
+    # COPY has no parameters: the driver writes their values into the text.
+    return str(sql.load("postgres/store/read_chunks").compile(dialect=PGDialect_psycopg())).encode()  # type: ignore[no-untyped-call]
 
 
 def insert_artifact(transaction: Connection, artifact: Mapping[str, Any], digests: Collection[bytes]) -> int:

@@ -104,7 +104,7 @@ class Server:
                 "client_encoding": _ENCODING,
                 "prepare_threshold": None,
             },
-            pool_size=2,
+            pool_size=4,  # as many as read a checkpoint's chunks at once
         )
 
     @contextlib.contextmanager

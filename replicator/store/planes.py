@@ -33,11 +33,13 @@ def difference(plain: bytes | memoryview, base: bytes | memoryview, width: int) 
 
 
 def restored(zigzag: Numbers, base: bytes | memoryview, width: int) -> Numbers:
-    """Return the numbers that differ so from a base."""
-    signed = np.dtype(f"<i{width}")
-    plain: npt.NDArray[Any] = (zigzag >> 1).view(signed) ^ -(zigzag & 1).view(signed)
-    plain += np.frombuffer(base, signed)
-    return plain
+    """Return the numbers that differ so from a base, in the place of what is given."""
+    signs = zigzag & 1
+    np.negative(signs, out=signs)
+    zigzag >>= 1
+    zigzag ^= signs
+    zigzag += np.frombuffer(base, f"<u{width}")
+    return zigzag
 
 
 def turned(plain: bytes | memoryview, width: int) -> Numbers:
@@ -47,8 +49,11 @@ def turned(plain: bytes | memoryview, width: int) -> Numbers:
 
 
 def turned_back(numbers: Numbers, width: int) -> Numbers:
-    """Return what `turned` was given."""
-    return (numbers >> 1) | (numbers << (8 * width - 1))
+    """Return what `turned` was given, in the place of what it returned."""
+    highest = numbers << (8 * width - 1)
+    numbers >>= 1
+    numbers |= highest
+    return numbers
 
 
 def planes(numbers: Numbers, width: int) -> bytes:

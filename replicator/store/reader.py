@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,8 +20,8 @@ from replicator.errors import ArtifactMissing, StoreCorrupt
 from replicator.store import codec, sealing
 from replicator.store.manifest import Blob, Manifest
 
-_THREADS = 3
-_GROUP_BYTES = 8 << 20
+_THREADS = min(4, (os.cpu_count() or 1) + 1)  # each has a session of its own while it fetches
+_GROUP_BYTES = 4 << 20
 _GROUP_PIECES = 256
 _Content = bytes | memoryview
 _Read = TypeVar("_Read")

@@ -217,6 +217,25 @@ def test_a_difference_whose_base_was_damaged_is_hit(store: Store) -> None:
     store.query("delete from hadrian.artifact where id = %s", artifact_id)
 
 
+def test_a_checkpoint_that_another_differs_from_is_not_read_again(store: Store) -> None:
+    """Reading the newer one proves all that it rests on."""
+    old = array.array("I", store.content(4000))
+    new = array.array("I", [number ^ 1 for number in old])
+    writer = Writer(store.a)
+    base = writer.put("w", old.tobytes(), width=4)
+    writer.flush()
+    blob = writer.put("w", new.tobytes(), width=4, earlier=Earlier(base, old.tobytes()))
+    writer.flush()
+    numbers = [store.checkpoint(7, blobs=[base]), store.checkpoint(8, blobs=[blob])]
+    database = _Counting(store.pair.embedded.url("a"))
+    found = verification.verify(database, [reference.find(store.a, Reference("r", step)) for step in (8, 7)])
+    database.close()
+    assert [verdict.whole for verdict in found.verdicts] == [True, True]
+    assert (database.read, found.chunks) == ([*blob.chunks], 2)
+    store.query("delete from hadrian.checkpoint where step in (7, 8)")
+    store.query("delete from hadrian.artifact where id = any (%s)", numbers)
+
+
 def test_a_manifest_that_was_altered_is_hit_and_so_is_a_list_of_chunks_with_a_gap(store: Store) -> None:
     """The manifest has a digest; what keeps the chunks from being collected is compared with it."""
     one = reference.find(store.a, Reference("r", 2))
