@@ -61,31 +61,50 @@ def adapted() -> tuple[State, State]:
     return _trained(adapt)
 
 
-def _trained(change: Callable[[Any], None]) -> tuple[State, State]:
-    import transformers
+def passes() -> Callable[[], None]:
+    """Return a step's way forward and backward."""
+    loaded, batches = _loaded()
 
+    def both() -> None:
+        loaded(**batches[0], labels=batches[0]["input_ids"]).loss.backward()
+        loaded.zero_grad()
+
+    return both
+
+
+def _trained(change: Callable[[Any], None]) -> tuple[State, State]:
     torch.manual_seed(1)
-    with tempfile.TemporaryDirectory() as folder:
-        path = model.prepare(model.bundled(), Path(folder))
-        loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
-        tokenizer = model.load_tokenizer(path)
+    loaded, batches = _loaded()
     change(loaded)
     optimizer = torch.optim.AdamW([one for one in loaded.parameters() if one.requires_grad], lr=_RATE)
-    documents = corpus.stdlib_docs()
-    texts = [one.doc for one in documents[:: len(documents) // (_SECOND * _ROWS)]]
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     kept = []
-    for step in range(1, _SECOND + 1):
-        batch = tokenizer(
-            texts[(step - 1) * _ROWS : step * _ROWS],
-            return_tensors="pt", padding="max_length", truncation=True, max_length=_TOKENS,
-        )  # fmt: skip
+    for step, batch in enumerate(batches, 1):
         loaded(**batch, labels=batch["input_ids"]).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         if step in (_FIRST, _SECOND):
             kept.append(_state(loaded, optimizer))
     return kept[0], kept[1]
+
+
+def _loaded() -> tuple[Any, list[Any]]:
+    """Return the model, and a batch for each step."""
+    import transformers
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = model.prepare(model.bundled(), Path(folder))
+        loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
+        tokenizer = model.load_tokenizer(path)
+    documents = corpus.stdlib_docs()
+    texts = [one.doc for one in documents[:: len(documents) // (_SECOND * _ROWS)]]
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    return loaded, [
+        tokenizer(
+            texts[(step - 1) * _ROWS : step * _ROWS],
+            return_tensors="pt", padding="max_length", truncation=True, max_length=_TOKENS,
+        )
+        for step in range(1, _SECOND + 1)
+    ]  # fmt: skip
 
 
 def _state(loaded: Any, optimizer: torch.optim.Optimizer) -> State:
