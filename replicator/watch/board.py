@@ -53,6 +53,7 @@ class Board:
     Attributes:
         last: the last comparison; None before the first has ended.
         findings: how many the last one that could begin found, by kind and word.
+        unseen: how many questions that one got no answer to.
         results: how many comparisons had which result.
         read_bytes: read on the primary by all of them.
         verified: when each object was last found the same on the standby that is one now.
@@ -61,6 +62,7 @@ class Board:
     def __init__(self) -> None:
         self.last: Passed | None = None
         self.findings: dict[tuple[str, str], int] = {}
+        self.unseen = 0
         self.results: Counter[str] = Counter()
         self.read_bytes = 0
         self.verified: dict[tuple[str, str], Verified] = {}
@@ -79,6 +81,7 @@ class Board:
             self.verified |= {(one.what, one.object): one for one in verified}
             report = passed.report
             if report is not None:
+                self.unseen = len(report.unseen)
                 self.read_bytes += sum(one.size for one in report.compared)
                 found = Counter((one.what.value, one.word.value) for one in (*report.different, *report.unsettled))
                 kinds = {one.what.value for one in report.compared} | {what for what, _ in found}

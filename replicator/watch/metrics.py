@@ -64,6 +64,7 @@ class Metrics(Collector):
         found = [([what, word], number) for (what, word), number in board.findings.items()]
         yield _gauge("findings", "What the last comparison found of each kind.", ["what", "word"], found)
         if board.last is not None:
+            yield _gauge("unseen", "What the last comparison was not answered.", [], [([], board.unseen)])
             ended = board.last.ended_at.timestamp()
             yield _gauge("comparison_end_timestamp_seconds", "When the last comparison ended.", [], [([], ended)])
             yield _gauge("comparison_duration_seconds", "How long it took.", [], [([], board.last.took_s)])

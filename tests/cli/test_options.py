@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from cli.options import examples, format_option, nodes_option, primary_option, standby_option
+from cli.options import Duration, examples, format_option, nodes_option, primary_option, standby_option
 from replicator.errors import BadInput
 
 ONE = "postgresql://u@h1/d"
@@ -66,3 +66,16 @@ def test_examples_keep_their_lines(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(click.exceptions.Exit):
         probe.make_context("probe", ["--help"])
     assert "\n  Example:\n    probe --primary URL\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("30", 30), ("1.5min", 90), ("2 h", 7200), ("1d", 86_400)])
+def test_a_duration_has_units(text: str, seconds: float) -> None:
+    """Seconds, unless another unit stands behind the number."""
+    assert Duration().convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1h", "1m", "h", "1e3", "1h30min"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    """Nothing is guessed: a minute is not a month, and no time at all is no pause."""
+    with pytest.raises(BadInput):
+        Duration().convert(text, None, None)

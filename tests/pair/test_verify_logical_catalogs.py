@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
+from replicator import engines
 from replicator.comparison import Request, What
 from replicator.postgres.verify.logical_schema import differing
 from replicator.postgres.verify.schema import Definition
@@ -54,6 +57,14 @@ def test_what_a_subscriber_lacks_is_found_and_graded() -> None:
         both.there(*_THERE)
         urls = [both.pair.embedded.url(node) for node in ("a", "b")]  # type: ignore[arg-type]
         report = verify(*urls, Request(frozenset(What) - {What.ROWS, What.INDEXES}))
+        both.catch_up()
+        with contextlib.closing(engines.comparable(*urls, None, 10)) as pair:
+            before = both.publisher.committed()
+            both.here("insert into app.log values (now(), 'late')")
+            both.catch_up()
+            published, confirmed = pair.positions()
+            assert before < confirmed
+            assert before < published
     assert report.mode is Mode.POSTGRES_LOGICAL
     assert {one.what for one in report.compared} == frozenset(What) - {What.ROWS, What.INDEXES}
     assert (report.unsettled, report.unseen) == ([], [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from replicator.comparison import Compared, Suspect, What, Word
 from replicator.postgres.audit import check
@@ -45,11 +45,17 @@ def compare(
     mode: Mode,
     what: What,
     label: str,
-    checks: Iterable[Check],
+    checks: Sequence[Check],
     count: Callable[[check.Couple], int],
 ) -> Iterator[Compared | Suspect | Unseen]:
     """Compare by checks alone; `count` says how many things those looked at. Raises: NodeUnreachable, NodeLost."""
     began = time.monotonic()
+    unseen: dict[str, None] = {}
     with audited(couple, mode) as nodes:
-        yield from found(nodes, what, checks)
-        yield Compared(what, label, count(nodes), 0, None, time.monotonic() - began)
+        for seen in found(nodes, what, checks):
+            if isinstance(seen, Unseen):
+                unseen[seen.what] = None
+            yield seen
+        if len(unseen) < len(checks):  # else nothing was compared
+            took = time.monotonic() - began
+            yield Compared(what, label, count(nodes), 0, None, took, ", ".join(unseen))
