@@ -19,17 +19,17 @@ left join lateral (
   ) as block
   cross join lateral (
     select
-      count(*) as tuples,
+      count(item.t_data) as tuples,
       bit_xor(
         hashbyteaextended(
           item.t_data,
           hashbyteaextended(
             xidsend(item.t_xmin),
-            (item.lp << 16)
+            (item.lp * 65536)
             # item.t_infomask2
             # case
               when item.t_xmax = 0 and item.t_bits is null
-                then (item.t_infomask & case when item.t_infomask & 512 = 0 then 65247 else 65503 end) << 4
+                then item.t_infomask & case when item.t_infomask & 512 = 0 then 65247 else 65503 end
               else hashtext(
                 concat_ws(
                   ' ',
@@ -45,7 +45,6 @@ left join lateral (
         )
       ) as digest
     from {pageinspect}.heap_page_items({pageinspect}.get_raw_page(:table, block)) as item
-    where item.t_data is not null
   ) as stored
   where stored.tuples > 0
 ) as page on true
