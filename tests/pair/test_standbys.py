@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,11 +97,13 @@ def test_who_reads_the_log_with_a_logical_slot_is_no_standby(store: Store) -> No
     pgconn = store.a.replication()
     try:
         options = b"(proto_version '1', publication_names 'nothing')"
-        command_text = b"START_REPLICATION SLOT reader LOGICAL 0/0 " + options
-        pgconn.send_query(command_text)
-        active = "select active from pg_replication_slots where slot_name = 'reader'"
-        wait_until(lambda: store.query(active) == [(True,)], "the reader", timeout_s=30)
-        assert store.query("select count(*) from pg_stat_replication") == [(2,)]
+        pgconn.exec_(b"START_REPLICATION SLOT reader LOGICAL 0/0 " + options)
+        seen = int(store.a.committed())
+        pgconn.put_copy_data(b"r" + struct.pack(">qqqqb", seen, seen, seen, 0, 0))  # Standby status update
+        while pgconn.flush():
+            pass
+        told = "select count(*) from pg_stat_replication where replay_lsn is not null"
+        wait_until(lambda: store.query(told) == [(2,)], "the reader to be seen", timeout_s=30)
         assert [one.name for one in store.a.standbys()] == ["b"]
     finally:
         pgconn.finish()

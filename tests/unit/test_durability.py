@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 
 from replicator.errors import BadInput, NodeLost
 from replicator.position import Cursor, Lsn, TimelineHistory
+from replicator.store.checkpoints import Checkpoint
 from replicator.store.durability import Durability, Durable
-from replicator.store.standbys import Wanted
+from replicator.store.standbys import Reach, Wanted
 
 
 class _Standby:
@@ -179,6 +181,18 @@ def test_one_that_was_away_and_took_over_has_nothing() -> None:
     other.away, other.position, other.history = False, 1000, TimelineHistory(2, ((1, Lsn(60)),))
     durability._away.clear()  # its time is over
     assert durability.poll() == []
+
+
+def test_a_position_of_another_timeline_proves_nothing() -> None:
+    """A standby that is asked itself has a checkpoint if it is far enough and the checkpoint can be read there."""
+    cursor, now = Cursor(Lsn(1), 0), dt.datetime.now(dt.UTC)
+    checkpoint = Checkpoint("r", 1, 7, cursor, cursor, Lsn(100), 1, 1, now)
+    readable = frozenset({(7, now)})
+    assert Reach("b", "b", Lsn(100), 0, readable).has(checkpoint, Lsn(500))
+    assert Reach("b", "b", Lsn(100), 0, None).has(checkpoint, Lsn(500))
+    assert not Reach("b", "b", Lsn(99), 0, readable).has(checkpoint, Lsn(500))
+    assert not Reach("b", "b", Lsn(900), 0, frozenset()).has(checkpoint, Lsn(500))
+    assert not Reach("b", "b", None, None, readable).has(checkpoint, Lsn(500))
 
 
 @pytest.mark.parametrize("text", ["", ",", "a,,b"])
