@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 from replicator import reading, step_journal
 from replicator.errors import ArtifactMissing, BadInput, FeedBroken, NodeLost, NodeUnreachable
 from replicator.feed import definition as definitions
+from replicator.feed.reader import start
 from replicator.position import Cursor, Lsn
 from replicator.postgres import run_lock, topology
 from replicator.postgres.adapter import PostgresDatabase
@@ -88,6 +89,8 @@ class Survey:
         replayed: steps of the journal behind that, which are held against it when they are done again.
         stands: how far the run is on each node that answers.
         unlearnt: by node.
+        read_from: node that keeps the rows to go on with, None where none does or the run reads no feed.
+        unreadable: why none does.
     """
 
     run: str
@@ -98,6 +101,8 @@ class Survey:
     replayed: int
     stands: tuple[Stand, ...]
     unlearnt: tuple[Unlearnt, ...]
+    read_from: str | None
+    unreadable: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +179,7 @@ class Run:
             replayed,
             tuple(self._stand(number) for number in range(len(self._seen))),
             tuple(unlearnt),
+            *self._source(start() if newest is None else newest.read_from),
         )
 
     def _stand(self, number: int) -> Stand:
@@ -257,15 +263,15 @@ class Run:
             raise ArtifactMissing(f"{primary.where}: checkpoint {self._name}/{to.step} was removed meanwhile")
         behind = {"run": self._name, "after": to.step, "up_to": _LAST_STEP}
         row = connection.execute(primary.statement("store/steps_between"), behind).one()
-        return Rewind(to, removal, row.steps, row.row_count, *self._source(to))
+        return Rewind(to, removal, row.steps, row.row_count, *self._source(to.read_from))
 
-    def _source(self, to: Checkpoint) -> tuple[str | None, str | None]:
-        """Return the node that keeps the rows behind a checkpoint, or why none does; neither without a feed."""
+    def _source(self, after: Cursor) -> tuple[str | None, str | None]:
+        """Return the node that keeps the rows behind a cursor, or why none does; neither without a feed."""
         feed = json.loads(self._recipe).get("feed") or {}
-        definition = definitions.find(self._writable(), feed["name"]) if "name" in feed else None
+        definition = definitions.find(self._here, feed["name"]) if "name" in feed else None
         if definition is None:
             return None, None
-        begin = max(Cursor(definition.start, 0, definition.timeline), to.read_from)
+        begin = max(Cursor(definition.start, 0, definition.timeline), after)
         try:
             node = reading.source(definition, self._seen, begin, slot=feed.get("slot"), all_answer=self._all_answer)
         except (FeedBroken, NodeLost) as error:

@@ -50,7 +50,8 @@ def command(
 
     After a failover that lost log, a restore or a recovery to a point in time, training goes on by itself from the
     newest checkpoint on that timeline. Without --to or --at this shows which, and the steps and rows that the model has
-    unlearnt: name the old primary too if it still answers, else say where the run was. Exit code 1 if there are any.
+    unlearnt: name the old primary too if it still answers, else say where the run was. Exit code 1 if there are any, or
+    if no node keeps the rows to go on with.
 
     With --to or --at, every checkpoint and step of the journal behind the one named is removed in one transaction, and
     training goes on from there over the same rows. It is refused while the run trains, for checkpoints with a tag, and
@@ -77,7 +78,7 @@ def command(
 
 
 def _show_survey(survey: Survey, output: Output) -> int:
-    code = 1 if survey.unlearnt else 0
+    code = 1 if survey.unlearnt or survey.unreadable else 0
     if output == "json":
         render.as_json(survey)
         return code
@@ -92,9 +93,11 @@ def _show_survey(survey: Survey, output: Output) -> int:
     if survey.forks:
         timeline, fork = survey.forks[-1]
         render.line(f"{survey.where} is on timeline {survey.timeline}, which left timeline {timeline} at {fork}")
-    start = survey.goes_on_from
-    begin = "the beginning" if start is None else f"checkpoint {start.step}, cursor {start.cursor}"
+    newest = survey.goes_on_from
+    begin = "the beginning" if newest is None else f"checkpoint {newest.step}, cursor {newest.cursor}"
     render.line(f"training goes on from {begin}; {survey.replayed} steps behind it are held against the journal")
+    if survey.unreadable is not None:
+        render.line(f"but the rows behind it are no longer kept: {survey.unreadable}")
     return code
 
 

@@ -86,6 +86,8 @@ def test_a_run_is_put_back_to_a_checkpoint_with_all_that_lies_before(site: Site)
     done = run.put_back(planned.to, force=False)
     assert (done.steps, done.rows, done.read_from) == (2, 4, site.b.where)
     assert site.left("back") == ([2, 4], [1, 2, 3, 4])
+    assert site.found("back").survey().read_from == site.b.where
+    assert main(["rewind", "back", *(part for url in site.urls for part in ("--node", url))]) == 0
     site.train(site.a, "back", 5, 6, loss=2.0)
     assert site.left("back") == ([2, 4, 6], [1, 2, 3, 4, 5, 6])
 
@@ -106,11 +108,11 @@ def test_the_checkpoint_is_named_by_step_tag_or_position(site: Site) -> None:
 
 def test_a_run_that_is_trained_is_not_put_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any number may train it; while one does it is refused, and nothing is removed."""
-    monkeypatch.setattr(run_lock, "_DEAD_S", 0.0)
     run = site.run("busy")
     to = run.target(to="2", at=None)
     with run_lock.training(site.a, "busy"), run_lock.training(site.a, "busy"):
-        with pytest.raises(RunInUse, match="run busy is being trained"):
+        with monkeypatch.context() as patch, pytest.raises(RunInUse, match="run busy is being trained"):
+            patch.setattr(run_lock, "_DEAD_S", 0.0)
             run.put_back(to, force=True)
         assert site.left("busy") == ([2, 4, 6], [1, 2, 3, 4, 5, 6])
         site.run("other").put_back(to=site.found("other").target(to="2", at=None), force=False)
@@ -163,7 +165,8 @@ def test_a_run_whose_rows_are_gone_is_put_back_by_force_only(site: Site, capsys:
 def test_what_a_takeover_made_the_model_unlearn_is_told(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """By the old primary if it answers, also when the steps have been done again otherwise; else by what is said."""
     site.run("lost")
-    assert site.found("lost").survey().unlearnt == ()
+    whole = site.found("lost").survey()
+    assert (whole.unlearnt, whole.replayed, whole.goes_on_from and whole.goes_on_from.step) == ((), 0, 6)
     site.pair.run("alter system set primary_conninfo = ''", "b")
     site.pair.run("select pg_reload_conf()", "b")
     receivers = "select count(*) from pg_stat_wal_receiver"
@@ -188,6 +191,7 @@ def test_what_a_takeover_made_the_model_unlearn_is_told(site: Site, capsys: pyte
     assert f"unlearnt: steps 7 to 9, 6 rows, and checkpoints 8; {site.a.where} had them\n" in said
     assert f"{site.b.where} is on timeline 2, which left timeline 1 at 0/" in said
     assert "training goes on from checkpoint 8, cursor 0/0+16; 0 steps behind it are held against the journal" in said
+    assert "but the rows behind it are no longer kept: " in said, "the slot has moved on, in the test before"
 
 
 def _told(site: Site) -> list[tuple[Any, ...]]:
