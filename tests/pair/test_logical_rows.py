@@ -144,7 +144,7 @@ def written_to(both: Subscription) -> Iterator[Callable[[], None]]:
         "delete from app.item where id >= 3000 and random() < 0.5",
         'update app."City" set people = people + 1 where people >= 100 and country = (random() * 19)::int',
         "insert into app.log values (now(), 'busy'), (now(), 'busy')",
-        "delete from app.log where said = 'busy' and random() < 0.5",
+        "delete from app.log where said = 'busy' and random() < 0.1",
         "update app.event set kind = kind || 'x' where id between 30 and 90 and random() < 0.3",
     )
     stop = threading.Event()
