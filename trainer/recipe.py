@@ -110,13 +110,13 @@ class Recipe(_Section):
     @pydantic.field_validator("durable", mode="before")
     @classmethod
     def _only_standbys(cls, durable: Any) -> str:
-        listed = isinstance(durable, list) and all(isinstance(name, str) for name in durable)
-        text = ",".join(durable) if listed else str(durable) if type(durable) is int else durable
+        listed = durable if isinstance(durable, list) else [str(durable) if type(durable) is int else durable]
         try:
+            text = ",".join(listed)
             Wanted.parse(text)
-        except (BadInput, TypeError):
+        except (BadInput, TypeError):  # TypeError: a name that is no text
             raise ValueError("write any, all, a number, or a list of standbys") from None
-        return str(text)
+        return text
 
 
 def load(path: Path) -> Recipe:

@@ -111,9 +111,10 @@ def test_a_run_that_is_trained_is_not_put_back(site: Site, monkeypatch: pytest.M
     run = site.run("busy")
     to = run.target(to="2", at=None)
     with run_lock.training(site.a, "busy"), run_lock.training(site.a, "busy"):
-        with monkeypatch.context() as patch, pytest.raises(RunInUse, match="run busy is being trained"):
+        with monkeypatch.context() as patch:
             patch.setattr(run_lock, "_DEAD_S", 0.0)
-            run.put_back(to, force=True)
+            with pytest.raises(RunInUse, match="run busy is being trained"):
+                run.put_back(to, force=True)
         assert site.left("busy") == ([2, 4, 6], [1, 2, 3, 4, 5, 6])
         site.run("other").put_back(to=site.found("other").target(to="2", at=None), force=False)
     run.put_back(to, force=False)
