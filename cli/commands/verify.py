@@ -176,9 +176,8 @@ def _kinds(text: str, *, indexes: bool) -> frozenset[What]:
     names = [name.strip() for name in text.split(",") if name.strip()] + ["indexes"] * indexes
     unknown = [name for name in names if name not in set(What)]
     if unknown or not names:
-        raise BadInput(
-            f"no kind of thing to compare: {', '.join(unknown) or text!r}", hint=f"choose of {','.join(_WHAT)}"
-        )
+        named = ", ".join(unknown) or repr(text)
+        raise BadInput(f"no kind of thing to compare: {named}", hint=f"choose of {','.join(_WHAT)}")
     return frozenset(map(What, names))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -9,6 +10,7 @@ from contextlib import nullcontext
 import psycopg
 import pytest
 
+from cli.main import main
 from replicator.comparison import Request, Suspect, What
 from replicator.postgres.verify.span_comparison import block_of
 from replicator.verify import Report, verify
@@ -190,3 +192,33 @@ def test_a_page_that_the_standby_cannot_read_is_named(damaged: Damaged) -> None:
     assert f"invalid page in block {block}" in found.message
     (compared,) = report.compared
     assert compared.items == 400
+
+
+def test_each_format_says_what_differs(damaged: Damaged, capsys: pytest.CaptureFixture[str]) -> None:
+    """People, monitors, programs and browsers learn table, place and key, with exit code 1; where it is the same, 0."""
+    urls = ["--primary", damaged.pair.embedded.url("a"), "--standby", damaged.pair.embedded.url("b")]
+    arguments = ["verify", *urls, "--what", "rows", "--no-pages", "--table"]
+    said = {}
+    for form in ("table", "nagios", "json", "html"):
+        assert main([*arguments, "public.flipped", "--format", form]) == 1
+        said[form] = capsys.readouterr().out
+    place = damaged.places["flipped"]
+    row = next(line for line in said["table"].splitlines() if line.startswith("different "))
+    assert row.split()[1:6] == ["rows", "public.flipped", place, "id=322", "t"]
+    assert "different: 400 items of 1 object compared, 1 difference" in said["table"]
+    assert said["nagios"].startswith("HADRIAN CRITICAL - different: ")
+    assert (
+        said["nagios"]
+        .rstrip()
+        .endswith("| different=1;;;0 unsettled=0;;;0 settled=0;;;0 unseen=0;;;0 compared=400;;;0")
+    )
+    report = json.loads(said["json"])
+    assert report["same"] is False
+    (found,) = report["different"]
+    assert (found["object"], found["place"], found["key"], found["columns"]) == (
+        *("public.flipped", place, {"id": "322"}, ["t"]),
+    )
+    assert found["primary"] is None
+    assert f"<td>{place}</td>" in said["html"]
+    assert main([*arguments, "public.listed", "--format", "nagios"]) == 0
+    assert capsys.readouterr().out.startswith("HADRIAN OK - the same: 100 items of 1 object compared")
