@@ -9,6 +9,7 @@ Source: Prometheus documentation, "Metric and label naming".
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -19,6 +20,7 @@ from replicator.errors import BadInput
 from replicator.watch.board import Board
 from replicator.watch.observer import Standing
 
+_STALE_S = 60
 _RESULTS = ("same", "different", "open", "failed")
 
 
@@ -42,6 +44,10 @@ class Metrics(Collector):
             yield from self._verified()
 
     def _nodes(self, standing: Standing) -> Iterator[Metric]:
+        age = time.monotonic() - standing.at
+        yield _gauge("look_age_seconds", "Time since the nodes were last looked at.", [], [([], age)])
+        if age > _STALE_S:  # a node neither answers nor goes away
+            standing = Standing()
         answering = [([node], up) for node, up in standing.up.items()]
         yield _gauge("node_up", "Whether the node answers.", ["node"], answering)
         placed = standing.placed

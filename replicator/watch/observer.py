@@ -44,12 +44,14 @@ class Standing:
         placed: who is who; None where the two are no pair right now.
         lag: how far the standby is behind; None where they are none.
         problem: why they are none.
+        at: when, by a clock that never goes back.
     """
 
     up: dict[str, bool] = field(default_factory=dict)
     placed: Placed | None = None
     lag: Lag | None = None
     problem: str = "nobody has looked yet"
+    at: float = field(default_factory=time.monotonic)
 
 
 class Observer:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+import time
 from datetime import UTC, datetime
 from typing import cast
 
@@ -61,6 +63,11 @@ _SEEN = (
 )
 
 
+def now() -> Standing:
+    """Return two nodes that were looked at just now."""
+    return dataclasses.replace(PLACED, at=time.monotonic())
+
+
 def full() -> Board:
     """Return a board with one comparison on it."""
     board = Board()
@@ -72,7 +79,7 @@ def full() -> Board:
 
 def test_what_differs_is_not_the_same_and_the_rest_is() -> None:
     """A table that differs, and a kind of which anything is open, keep the time at which they were last the same."""
-    lines = told(full(), PLACED).splitlines()
+    lines = told(full(), now()).splitlines()
     name = 'hadrian_verified_timestamp_seconds{object="public.t",what="rows"} '
     (at,) = (float(line.removeprefix(name)) for line in lines if line.startswith(name))
     assert at == NOW.timestamp()
@@ -95,6 +102,14 @@ def test_what_is_not_known_is_not_told() -> None:
     assert not re.search(r"^hadrian_(node_is_primary|comparison_end|verified_\w+)", text, re.MULTILINE)
 
 
+def test_what_was_seen_long_ago_is_not_told() -> None:
+    """Where a node neither answers nor goes away, nothing of before counts: the two are no pair."""
+    text = told(Board(), dataclasses.replace(PLACED, at=time.monotonic() - 61))
+    assert "hadrian_pair_up 0.0" in text
+    assert not re.search(r"^hadrian_(node|lag)", text, re.MULTILINE)
+    assert re.search(r"^hadrian_look_age_seconds 61", text, re.MULTILINE)
+
+
 def test_one_that_was_cut_off_is_open() -> None:
     """A comparison that a lost node ended is not the same, whatever it had seen before."""
     assert passed(_SEEN[0]).result == "same"
@@ -106,12 +121,12 @@ def test_another_standby_begins_with_nothing() -> None:
     """What was found the same of one standby is not told of another."""
     board = full()
     board.recall([])
-    assert "hadrian_verified_lsn{" not in told(board, PLACED)
+    assert "hadrian_verified_lsn{" not in told(board, now())
 
 
 def test_the_page_and_the_alert_rules_name_what_there_is() -> None:
     """Every metric is on the page, the page names no other, and no alert waits for one that never comes."""
-    names = set(re.findall(r"^(hadrian_\w+?)[{ ]", told(full(), PLACED), re.MULTILINE))
+    names = set(re.findall(r"^(hadrian_\w+?)[{ ]", told(full(), now()), re.MULTILINE))
     page = (ROOT / "docs/watch.md").read_text(encoding="utf-8")
     table = page.partition("## What Prometheus gets")[2].partition("What is not known")[0]
     named = set(re.findall(r"`(hadrian_\w+)", table))
