@@ -2,7 +2,8 @@
 
 The store's own writer says what it sent, for the state as a whole. By kind of tensor, and for speed, what it does with
 each chunk is done again outside it: with the chunk of the checkpoint before (`hadrian`), and without (`whole`). zipnn
-has each tensor alone; zstd-19, which is slow, a part of the state. Two threads each, compressing alone.
+has each tensor alone; zstd-19, which is slow, a part of the state. Two threads each; speeds are of compressing alone, in
+seconds of the processor, so that they are those of one core, whatever else the machine does.
 """
 
 from __future__ import annotations
@@ -79,10 +80,10 @@ def _ours(news: list[bytes], olds: list[bytes] | None, width: int) -> tuple[int,
         for new, old in zip(news, olds or [None] * len(news), strict=True)
         for at in range(0, len(new), CHUNK_BYTES)
     ]
-    began = time.perf_counter()
+    began = time.process_time()
     with ThreadPoolExecutor(_THREADS) as pool:
         packed = sum(pool.map(lambda piece: len(codec.encode(*piece)[1]), pieces))
-    return packed, time.perf_counter() - began
+    return packed, time.process_time() - began
 
 
 def _zipnn(contents: list[bytes], dtype: str) -> tuple[int, float]:
@@ -91,9 +92,9 @@ def _zipnn(contents: list[bytes], dtype: str) -> tuple[int, float]:
     with contextlib.redirect_stdout(io.StringIO()):
         packer: Any = zipnn.ZipNN(input_format="byte", bytearray_dtype=dtype, threads=_THREADS)
     copies = [bytearray(content) for content in contents]  # it writes to what it is given
-    began = time.perf_counter()
+    began = time.process_time()
     packed = sum(len(packer.compress(content)) for content in copies)
-    return packed, time.perf_counter() - began
+    return packed, time.process_time() - began
 
 
 def _part(contents: list[bytes]) -> bytes:
@@ -104,7 +105,7 @@ def _part(contents: list[bytes]) -> bytes:
 
 def _zstd19(part: bytes) -> tuple[int, float]:
     parts = [part[at : at + _ZSTD19_BYTES // 8] for at in range(0, len(part), _ZSTD19_BYTES // 8)]
-    began = time.perf_counter()
+    began = time.process_time()
     with ThreadPoolExecutor(_THREADS) as pool:
         packed = sum(pool.map(lambda one: len(zstandard.ZstdCompressor(level=19).compress(one)), parts))
-    return packed, time.perf_counter() - began
+    return packed, time.process_time() - began

@@ -13,12 +13,13 @@ Source: PostgreSQL 18 documentation, 13.3.2 "Row-Level Locks", SELECT "The Locki
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from replicator.database import Database
 
 GRACE_S = 24 * 3600.0
+_LOOK_CHUNKS = 50_000
 _BATCH_CHUNKS = 200
 
 
@@ -79,15 +80,32 @@ def collect(
 
 
 def _sweep(primary: Database, grace_s: float, advance: Callable[[Collected], None]) -> Collected:
-    total, behind = Collected(), b""
+    total = Collected()
+    for digests in _looked(primary, grace_s):
+        for start in range(0, len(digests), _BATCH_CHUNKS):
+            done = _delete(primary, grace_s, digests[start : start + _BATCH_CHUNKS])
+            advance(done)
+            total += done
+    return total
+
+
+def _looked(primary: Database, grace_s: float) -> Iterator[list[bytes]]:
+    """Yield the chunks that can go, many at a time: each look takes the time of reading all chunks' names."""
+    behind = b""
     while True:
-        with primary.begin() as transaction:
-            values = {"grace_s": grace_s, "behind": behind, "limit": _BATCH_CHUNKS}
-            locked = transaction.execute(primary.statement("store/lock_loose_chunks"), values).scalars().all()
-            if not locked:
-                return total
-            rows = transaction.execute(primary.statement("store/delete_loose_chunks"), {"digests": locked}).all()
-        behind = locked[-1]
-        done = Collected(len(rows), sum(row.stored_bytes for row in rows))
-        advance(done)
-        total += done
+        with primary.connect() as connection:
+            values = {"grace_s": grace_s, "behind": behind, "limit": _LOOK_CHUNKS}
+            digests = connection.execute(primary.statement("store/loose_digests"), values).scalars().all()
+        if not digests:
+            return
+        yield [bytes(digest) for digest in digests]
+        behind = digests[-1]
+
+
+def _delete(primary: Database, grace_s: float, digests: Sequence[bytes]) -> Collected:
+    """Delete those of some chunks that can still go."""
+    with primary.begin() as transaction:
+        values = {"grace_s": grace_s, "digests": digests}
+        locked = transaction.execute(primary.statement("store/lock_loose_chunks"), values).scalars().all()
+        rows = transaction.execute(primary.statement("store/delete_loose_chunks"), {"digests": locked}).all()
+    return Collected(len(rows), sum(row.stored_bytes for row in rows))

@@ -313,7 +313,7 @@ def test_a_chunk_that_was_published_between_look_and_lock_stays(store: Store) ->
     (mine,) = store.put(store.content(100))
     _aged(store)
     with store.database("a").begin() as collecting:
-        seen = {"grace_s": _DAY_S, "behind": b"", "limit": 10}
+        seen = {"grace_s": _DAY_S, "digests": [*mine.chunks]}
         store.checkpoint(1, blobs=[mine])
         store.query("update hadrian.chunk set created_at = now() - interval '2 days'")
         assert collecting.execute(store.a.statement("store/lock_loose_chunks"), seen).all() == []
@@ -329,7 +329,7 @@ def test_a_writer_that_wants_a_chunk_being_collected_finds_it_gone(store: Store)
     _aged(store)
     with ThreadPoolExecutor(1) as pool:
         with store.database("a").begin() as collecting:
-            seen = {"grace_s": _DAY_S, "behind": b"", "limit": 10}
+            seen = {"grace_s": _DAY_S, "digests": [*old.chunks]}
             locked = collecting.execute(store.a.statement("store/lock_loose_chunks"), seen).scalars().all()
             assert [bytes(one) for one in locked] == list(old.chunks)
             stored = _waits(store, pool, lambda: store.put(content))

@@ -4,5 +4,5 @@
 -- Since: PostgreSQL 9.4. Privilege: delete on hadrian.chunk, select on hadrian.chunk and hadrian.loose_chunk.
 delete from hadrian.chunk as c
 using hadrian.loose_chunk as loose
-where c.sha256 = loose.sha256 and c.sha256 = any (cast(:digests as bytea[]))
+where c.sha256 = loose.sha256 and loose.sha256 = any (cast(:digests as bytea[]))
 returning loose.plain_bytes, loose.stored_bytes
