@@ -63,7 +63,7 @@ def save(
     from replicator import engines
     from replicator.store import checkpoints
     from replicator.store.durability import Durability
-    from replicator.store.standbys import Wanted, followers
+    from replicator.store.standbys import Wanted, followers, position
 
     wanted = Wanted.parse(durable)
     with contextlib.ExitStack() as stack:
@@ -79,15 +79,17 @@ def save(
             saved = intake.save(database, run, folder, step, lambda size: advance(size, f"{folder}"))
         commit_lsn = checkpoints.note_commit(database, run, saved.step)
         waited_s = None if wait_s is None else _wait(durability, saved, commit_lsn, wait_s)
-        seen = {one.where: one.replayed() for one in standbys}
+        seen = {one.where: position(one) for one in standbys}
     if output == "json":
-        where = [{"node": node, "replayed": lsn, "durable": lsn >= commit_lsn} for node, lsn in seen.items()]
+        where = [
+            {"node": node, "replayed": lsn, "durable": lsn is not None and lsn >= commit_lsn}
+            for node, lsn in seen.items()
+        ]
         render.as_json({"run": run, "step": saved.step, "size": saved.size, "commit_lsn": commit_lsn, "nodes": where})
     else:
         render.line(f"{run}/{saved.step}: {saved.size} bytes in {saved.chunks} chunks, committed before {commit_lsn}")
         for node, lsn in seen.items():
-            how = "has it" if lsn >= commit_lsn else f"{commit_lsn - lsn} bytes behind"
-            render.line(f"{node}: replayed {lsn}, {how}")
+            render.line(f"{node}: {_how(lsn, commit_lsn)}")
         if waited_s is not None:
             render.line(f"durable on {durable} after {waited_s:.1f} s")
     if not seen and wanted.count != 0:
@@ -97,6 +99,13 @@ def save(
         )
         return 1
     return 0
+
+
+def _how(replayed: Lsn | None, commit_lsn: Lsn) -> str:
+    if replayed is None:
+        return "does not answer"
+    behind = "has it" if replayed >= commit_lsn else f"{commit_lsn - replayed} bytes behind"
+    return f"replayed {replayed}, {behind}"
 
 
 def _wait(durability: Durability, saved: Checkpoint, commit_lsn: Lsn, wait_s: float) -> float:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from replicator.database import Database
 from replicator.errors import BadInput, NodeLost, NodeUnreachable, NotConfigured, NotPermitted
@@ -26,6 +26,7 @@ from replicator.topology import Standby
 _NAME = re.compile(r"[^-].*")
 _COUNT = re.compile(r"[0-9]{1,3}", re.ASCII)
 
+_Answer = TypeVar("_Answer")
 _Artifact = tuple[int, dt.datetime]  # two timelines may give one number to different artifacts
 
 
@@ -88,15 +89,17 @@ def _where(standby: Standby) -> str:
 def followers(primary: Database, nodes: Iterable[Database]) -> list[Follower]:
     """Return the standbys among these nodes, each once; where there are no nodes, those that the primary sees.
 
+    A node that does not answer is one, and away.
+
     Raises:
         NotPermitted: the primary may not tell.
-        NodeUnreachable, NodeLost: a node does not answer.
+        NodeUnreachable, NodeLost: the primary does not answer.
     """
     named = {node.where: node for node in nodes}
     if not named:
         seen = [Streamed(primary, standby) for standby in primary.standbys()]
         return list({one.where: one for one in seen}.values())
-    return [node for node in named.values() if node.is_standby()]
+    return [node for node in named.values() if _asked(node.is_standby) is not False]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +152,24 @@ class Wanted:
 ALL = Wanted()
 
 
+def _asked(question: Callable[[], _Answer]) -> _Answer | None:
+    """Return what a node says, None if it does not answer."""
+    try:
+        return question()
+    except (NodeUnreachable, NodeLost):
+        return None
+
+
 def names_of(standby: Follower) -> frozenset[str]:
     """Return what a standby is called: the name under which it follows, `host:port/database`, `host:port`, `host`."""
     host_port = standby.where.rpartition("/")[0] or standby.where
-    names = {standby.known_as(), standby.where, host_port, host_port.rpartition(":")[0]}
+    names = {_asked(standby.known_as), standby.where, host_port, host_port.rpartition(":")[0]}
     return frozenset(name for name in names if name)
+
+
+def position(standby: Follower) -> Lsn | None:
+    """Return how far a standby has replayed, None if it does not answer."""
+    return _asked(standby.replayed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +222,7 @@ def standing(database: Database, nodes: Sequence[Database], run: str | None = No
         end = database.replayed()
         if nodes:
             named = {node.where: node for node in nodes if node.where != database.where}
-            reached = [one for node in named.values() if (one := _asked(node, run, end)) is not None]
+            reached = [one for node in named.values() if (one := _reached(node, run, end)) is not None]
         else:
             reached = [_reach(one.name, _where(one), one.replayed, end) for one in database.standbys()]
     except (NotPermitted, NotConfigured) as error:
@@ -214,7 +230,7 @@ def standing(database: Database, nodes: Sequence[Database], run: str | None = No
     return Standing(found, reached, [[one.name for one in reached if one.has(each, end)] for each in found])
 
 
-def _asked(node: Database, run: str | None, end: Lsn) -> Reach | None:
+def _reached(node: Database, run: str | None, end: Lsn) -> Reach | None:
     """Return how far a node is, None if it is no standby."""
     try:
         if not node.is_standby():

@@ -131,6 +131,14 @@ def test_saving_waits_for_the_standbys_that_were_asked_for_and_tells_when_there_
     said = capsys.readouterr()
     assert "\ndurable on b after " in said.out
     assert said.err == ""
+    gone = "postgresql://postgres@127.0.0.1:1/postgres"
+    anyone = [*save, "--wait", "30", "--node", gone, "--node", store.pair.embedded.url("b"), "--durable"]
+    for wanted in ("any", "b"):
+        assert main([*anyone, wanted]) == 0
+        assert "127.0.0.1:1/postgres: does not answer" in capsys.readouterr().out
+    for wanted in ("all", "127.0.0.1"):
+        assert main([*anyone, wanted]) == 2
+    assert "127.0.0.1:1/postgres" in capsys.readouterr().err
     assert main([*save, "--durable", "2", "--wait", "30"]) == 2
     assert "2 standbys are wanted, and there are: b" in capsys.readouterr().err
     with _paused(store):
@@ -146,6 +154,6 @@ def test_saving_waits_for_the_standbys_that_were_asked_for_and_tells_when_there_
     assert main([*save, "--format", "json"]) == 1
     said = capsys.readouterr()
     assert json.loads(said.out)["nodes"] == []
-    assert "warning: files/2 is on the primary alone" in said.err
+    assert "warning: files/4 is on the primary alone" in said.err
     assert main([*save, "--durable", "0"]) == 0
     assert capsys.readouterr().err == ""
