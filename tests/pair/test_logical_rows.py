@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import os
+import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,13 +17,15 @@ from typing import LiteralString, cast
 import psycopg
 import pytest
 
+from cli.main import main
 from replicator.comparison import Compared, Request, Suspect, What, Word
-from replicator.errors import BadInput
+from replicator.errors import BadInput, NodeLost, NodeUnreachable
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.topology import wait_until
 from replicator.postgres.verify import logical_rows
 from replicator.postgres.verify.couple import Couple
-from replicator.rule import Unseen
+from replicator.postgres.verify.pair import ComparedPair
+from replicator.rule import Mode, Unseen
 from tests.fixtures.plants import await_answer
 from tests.fixtures.subscription import ROWS, Subscription, fresh_subscription
 
@@ -132,26 +137,27 @@ def test_each_damage_is_found_and_mended(both: Subscription, tmp_path: Path) -> 
 
 
 @contextlib.contextmanager
-def written_to(both: Subscription) -> Iterator[Callable[[], None]]:
+def written_to(both: Subscription, seed: float = 0.5) -> Iterator[Callable[[], None]]:
     """Let writers change the publisher in the block: one row over and over, many rows, rows that come and go.
 
     What is given waits until each of them has written more.
     """
     work = (
         "update app.item set price = price + 1 where id = 1000",
-        "update app.item set body = body || 'y' where id between 1001 and 1001 + (random() * 800)::int",
+        "update app.item set body = md5(random()::text) where id between 1001 and 1001 + (random() * 800)::int",
         "insert into app.item select 3000 + (random() * 500)::int, 'new' on conflict (id) do nothing",
         "delete from app.item where id >= 3000 and random() < 0.5",
         'update app."City" set people = people + 1 where people >= 100 and country = (random() * 19)::int',
         "insert into app.log values (now(), 'busy'), (now(), 'busy')",
         "delete from app.log where said = 'busy' and random() < 0.1",
-        "update app.event set kind = kind || 'x' where id between 30 and 90 and random() < 0.3",
+        "update app.event set kind = md5(random()::text) where id between 30 and 90 and random() < 0.3",
     )
     stop = threading.Event()
     counts = [0] * len(work)
 
     def write(first: int) -> None:
         with psycopg.connect(both.publisher.conninfo, autocommit=True) as connection:
+            connection.execute("select setseed(%s)", [seed])
             for number in itertools.cycle(range(first, len(work), 2)):
                 if stop.is_set():
                     return
@@ -205,10 +211,39 @@ def test_under_load_nothing_is_missed_and_nothing_else_is_said(both: Subscriptio
         assert suspects(both) == []
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_half_an_hour_of_load_gives_no_false_alarm(both: Subscription) -> None:
+    """Thirty minutes (HADRIAN_SOAK_MINUTES) of writes that come late, drawn from HADRIAN_CHAOS_SEED."""
+    seed = random.Random(os.environ.get("HADRIAN_CHAOS_SEED", "0")).random()
+    both.catch_up()
+    deadline = time.monotonic() + 60 * float(os.environ.get("HADRIAN_SOAK_MINUTES", "30"))
+    with written_to(both, seed) as more:
+        while time.monotonic() < deadline:
+            for table in ("app.item", 'app."City"', "app.log", "app.event"):
+                assert explained(both, table, more) > 0
+            assert suspects(both) == []
+
+
+def test_the_command_writes_the_repair(both: Subscription, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`hadrian verify --repair` ends with 1 and a script where something differs, and with 0 once that was run."""
+    both.catch_up()
+    both.there("update app.event set kind = 'damaged' where id = 120")
+    nodes = ["--primary", both.pair.embedded.url("a"), "--standby", both.pair.embedded.url("b")]
+    file = tmp_path / "repair.sql"
+    assert main(["verify", *nodes, "--what", "rows", "--repair", str(file), "--show-values"]) == 1
+    assert "damaged" in capsys.readouterr().out
+    run(both, file)
+    assert main(["verify", *nodes, "--what", "rows"]) == 0
+    physical = ComparedPair(nodes[1], nodes[3], Mode.POSTGRES_PHYSICAL, 10)
+    with contextlib.closing(physical), pytest.raises(BadInput, match="write to a standby"):
+        list(physical.compare(dataclasses.replace(REQUEST, repair=tmp_path / "other.sql")))
+
+
 def test_a_comparison_that_was_cut_off_goes_on(
     both: Subscription, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ranges that were the same are not read again, one that was not is, and at the end nothing is kept."""
+    """By a kill of the subscriber: what was the same is not read again, what was not is, and nothing is kept."""
     both.catch_up()
     both.there("update app.item set name = 'damaged' where id = 1200")
     request = dataclasses.replace(REQUEST, tables=("app.item",), state=tmp_path / "state", repair=tmp_path / "r.sql")
@@ -217,7 +252,12 @@ def test_a_comparison_that_was_cut_off_goes_on(
     cut = logical_rows.compare(both.couple, request)
     for _ in range(20):
         next(cut)
-    cut.close()  # type: ignore[attr-defined]
+    both.pair.embedded.kill("b")
+    with pytest.raises((NodeLost, NodeUnreachable), match=both.subscriber.where):
+        list(cut)
+    both.pair.embedded.start("b")
+    both.subscriber.close()
+    both.pair.server("b").close()
     assert not (tmp_path / "r.sql").exists()
     with pytest.raises(BadInput, match="another pair"):
         list(logical_rows.compare(Couple(both.subscriber, both.publisher, 10), request))
