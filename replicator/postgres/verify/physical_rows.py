@@ -36,6 +36,7 @@ from replicator.postgres.verify.tuple_session import TupleSession
 from replicator.postgres.verify.tuple_settling import Settled, settle, standby_position
 from replicator.rule import Unseen
 
+_SINCE = 140_000  # as servers count versions
 _POLL_S = 0.1
 _LISTEN_S = 0.5
 _SMOOTH_S = 0.25  # of what may be read, the most that is read at once
@@ -62,6 +63,9 @@ def compare(couple: Couple, request: Request) -> Iterator[Seen]:
         ]
         for sessions in sets:
             stack.callback(sessions.close)
+        if sets[0].primary.ask(sql.load("postgres/catalog/asking_role"))[0].version < _SINCE:
+            yield Suspect(What.ROWS, "all tables", Word.UNSETTLED, "ranges of blocks can be read from PostgreSQL 14 on")
+            return
         pageinspect = None if request.pages is False else _pageinspect(sets[0])
         if pageinspect is None and request.pages is not False:
             yield _pages_unseen(sets[0], request)
