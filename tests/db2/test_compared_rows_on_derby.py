@@ -37,7 +37,7 @@ CATALOG = {
     **{name: columns for name, columns in TABLES.items() if name.startswith("xsysibmadm.db")},
     HADR: f"{TABLES[HADR]}, primary_log_pos bigint, standby_replay_log_pos bigint",
     "xsyscat.tables": f"{TABLES['xsyscat.tables']}, avgrowsize smallint not null",
-    "xsyscat.columns": f"{TABLES['xsyscat.columns']}, keyseq smallint, colno smallint not null",
+    "xsyscat.columns": f"{TABLES['xsyscat.columns']}, keyseq smallint, colno smallint not null, scale smallint",
 }
 MADE = {
     "ORDERS": "region char(3) not null, id integer not null, price decimal(9,2), ratio double, name varchar(40), "
@@ -57,7 +57,7 @@ def described(name: str) -> Iterator[tuple[Any, ...]]:
         length, in_row = inline.get(title, (0, 0))
         place = key.index(title) + 1 if title in key else None
         kind = KINDS.get(kind.partition("(")[0], kind.partition("(")[0].upper())
-        yield ("APP", name, title.upper(), kind, length, "Y", in_row, place, number)
+        yield ("APP", name, title.upper(), kind, length, "Y", in_row, place, number, 12 if title == "born" else 0)
 
 
 class ComparedPair:
@@ -151,7 +151,7 @@ def test_what_is_the_same_is_found_to_be(pair: ComparedPair) -> None:
     compared = {one.object: one for one in found if isinstance(one, Compared)}
     assert {name: one.items for name, one in compared.items()} == {"APP.ORDERS": 14, "APP.PICTURE": 1}
     assert compared["APP.PICTURE"].left_out == "IMAGE (BLOB)"
-    assert compared["APP.ORDERS"].left_out == ""
+    assert compared["APP.ORDERS"].left_out == "BORN (below microseconds)"
     assert compared["APP.ORDERS"].lsn == POSITION
 
 

@@ -34,7 +34,7 @@ class Table:
         schema, name: unquoted.
         columns: those that are compared.
         key: those of the primary key, in its order; empty where it has none.
-        left_out: columns that a standby does not return, and their types.
+        left_out: columns that a standby does not return, and what the driver does not return of others.
         shown: whether a standby shows the table at all.
         size: bytes, as far as the optimizer knows.
     """
@@ -69,9 +69,13 @@ def _table(row: Sequence[Any], columns: Iterable[Sequence[Any]]) -> Table:
     return Table(
         schema=schema.rstrip(),
         name=name,
-        columns=tuple(column for column, _, _, is_shown in described if is_shown),
-        key=tuple(column for _, column in sorted((place, column) for column, _, place, _ in described if place)),
-        left_out=tuple(f"{column} ({kind})" for column, kind, _, is_shown in described if not is_shown),
+        columns=tuple(column for column, _, _, is_shown, _ in described if is_shown),
+        key=tuple(column for _, column in sorted((place, column) for column, _, place, _, _ in described if place)),
+        left_out=tuple(
+            f"{column} ({kind if not is_shown else 'below microseconds'})"
+            for column, kind, _, is_shown, is_fine in described
+            if is_fine or not is_shown
+        ),
         shown=bool(shown),
         size=rows * row_bytes,
     )
