@@ -240,6 +240,26 @@ def test_the_command_writes_the_repair(both: Subscription, tmp_path: Path, capsy
         list(physical.compare(dataclasses.replace(REQUEST, repair=tmp_path / "other.sql")))
 
 
+def test_of_many_differences_some_are_told_and_all_are_mended(
+    both: Subscription, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table that is lost whole fills no report: the rest is left out, or in the repair alone."""
+    both.catch_up()
+    both.there("truncate app.event")
+    monkeypatch.setattr(logical_rows, "_DIFFERENCES", 30)
+    for more in ({}, {"repair": tmp_path / "repair.sql"}):
+        found = seen(both, dataclasses.replace(REQUEST, tables=("app.event",), **more))
+        told = [one for one in found if isinstance(one, Suspect)]
+        assert {one.message for one in told} == {"is not on the subscriber"}
+        assert len(told) == 30
+        (compared,) = [one for one in found if isinstance(one, Compared)]
+        assert "30 differences" in compared.left_out or "in the repair" in compared.left_out
+    run(both, tmp_path / "repair.sql")
+    assert suspects(both, "app.event") == []
+    with pytest.raises(BadInput, match="no table"):
+        seen(both, dataclasses.replace(REQUEST, tables=("app.none",)))
+
+
 def test_a_comparison_that_was_cut_off_goes_on(
     both: Subscription, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,12 +275,12 @@ def test_a_comparison_that_was_cut_off_goes_on(
     both.pair.embedded.kill("b")
     with pytest.raises((NodeLost, NodeUnreachable), match=both.subscriber.where):
         list(cut)
-    both.pair.embedded.start("b")
+    both.pair.embedded.start(["b"])
     both.subscriber.close()
     both.pair.server("b").close()
     assert not (tmp_path / "r.sql").exists()
     with pytest.raises(BadInput, match="another pair"):
-        list(logical_rows.compare(Couple(both.subscriber, both.publisher, 10), request))
+        list(logical_rows.compare(Couple(both.subscriber, both.publisher, 10), dataclasses.replace(request, tables=())))
     found = seen(both, request)
     (compared,) = [one for one in found if isinstance(one, Compared)]
     (damaged,) = [one for one in found if isinstance(one, Suspect)]

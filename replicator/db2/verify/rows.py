@@ -26,7 +26,15 @@ from replicator.comparison import Compared, Progress, Request, Suspect, What, Wo
 from replicator.db2.adapter import Db2Database
 from replicator.db2.verify import keyed_table
 from replicator.db2.verify.keyed_table import Key, Rows, Table, Values
-from replicator.errors import NodeLost, NodeUnreachable, NotConfigured, NotPermitted, QueryTimedOut, SchemaMissing
+from replicator.errors import (
+    BadInput,
+    NodeLost,
+    NodeUnreachable,
+    NotConfigured,
+    NotPermitted,
+    QueryTimedOut,
+    SchemaMissing,
+)
 from replicator.known_ranges import Known, KnownRanges, TableRanges
 from replicator.position import Lsn
 from replicator.rule import Unseen
@@ -34,6 +42,7 @@ from replicator.settling import Doubt, Sight, judged
 
 _RANGE_ROWS = 1000
 _ASKED = 100  # rows that are settled at once
+_DIFFERENCES = 1000  # of one table, after which the rest of it is not looked at
 _POLL_S = 0.05
 _INACCESSIBLE = "SQL1477N"
 _Answer = TypeVar("_Answer")
@@ -47,10 +56,13 @@ def compare(
     Raises:
         NodeUnreachable, NodeLost: a node went away and did not come back in time.
         NotConfigured: HADR is not started.
+        BadInput: a pattern names no table, or the file to go on from cannot be used.
     """
     done = 0
     known = KnownRanges(request.state, f"{primary.where} {standby.where}")
     chosen = [table for table in keyed_table.tables(primary) if _is_chosen(table.object, request.tables)]
+    if request.tables and not chosen:
+        raise BadInput(f"{primary.where} has no table {', '.join(request.tables)}", hint="write it as schema.table")
     total = sum(table.size for table in chosen)
     with known.kept():
         for table in chosen:
@@ -101,7 +113,9 @@ class _Comparison:
         self._progress = progress
         self._here = Rows(primary, table)
         self._there = Rows(standby, table)
-        self._behind = 0
+        self._behind = False
+        self._unsettled = 0
+        self._proven = 0
         self._rows = 0
         self._read = 0
 
@@ -127,11 +141,17 @@ class _Comparison:
             suspects += keys
             done, total = self._progress.done + self._read, self._progress.total
             yield Progress(self._table.object, min(done, total), total)
-            while len(suspects) >= _ASKED:
+            while len(suspects) >= _ASKED and self._proven < _DIFFERENCES:
                 yield from self._settle(suspects[:_ASKED])
                 del suspects[:_ASKED]
-        yield from self._settle(suspects)
-        left_out = ", ".join(self._table.left_out)
+            if self._proven >= _DIFFERENCES:
+                break
+        else:
+            yield from self._settle(suspects)
+        if self._unsettled:
+            return
+        enough = [f"what comes behind {self._proven} differences"] if self._proven >= _DIFFERENCES else []
+        left_out = ", ".join([*self._table.left_out, *enough])
         took = time.monotonic() - began
         yield Compared(What.ROWS, self._table.object, self._rows, self._read, position, took, left_out)
 
@@ -174,11 +194,14 @@ class _Comparison:
                 case Word.SETTLED:
                     yield self._suspect(word, "was being written to")
                 case Word.UNSETTLED if nodes.waits_for:
-                    self._behind += 1
+                    self._behind = True
+                    self._unsettled += 1
                     yield self._suspect(word, nodes.waits_for, key)
                 case Word.UNSETTLED:
+                    self._unsettled += 1
                     yield self._suspect(word, "is written to all the time, or locked", key)
                 case _:
+                    self._proven += 1
                     yield self._different(key, doubt)
 
     def _different(self, key: Key, doubt: Doubt) -> Suspect:

@@ -20,13 +20,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from replicator.comparison import Compared, Progress, Request, Suspect, What, Word
-from replicator.errors import NotPermitted, QueryTimedOut, SchemaMissing
+from replicator.errors import BadInput, NotPermitted, QueryTimedOut, SchemaMissing
 from replicator.known_ranges import Known, KnownRanges, TableRanges
 from replicator.position import Lsn
 from replicator.postgres.verify import repair as repairs
@@ -46,6 +46,7 @@ _BUCKET_ROWS = 64
 _MOST_BUCKETS = 1 << 16
 _LISTED = 50_000  # rows of a node whose hashes are held at once
 _ASKED = 1_000  # rows that are settled at once
+_DIFFERENCES = 1_000  # of one table that are told
 _TOLD = 100  # rows whose values are read at once
 _POLL_S = 0.02
 _MOMENT_S = 0.2
@@ -55,7 +56,7 @@ def compare(couple: Couple, request: Request) -> Iterator[Compared | Suspect | U
     """Compare every table that the subscriber has from the publisher.
 
     Raises:
-        BadInput: the file for the repair is there already, or the one to go on from is of another pair.
+        BadInput: a pattern names no table, the repair's file is there already, or the progress is another pair's.
         NodeUnreachable, NodeLost: a node went away.
     """
     publisher, subscriber = (Reader(node, couple.timeout_s) for node in (couple.primary, couple.standby))
@@ -69,6 +70,10 @@ def compare(couple: Couple, request: Request) -> Iterator[Compared | Suspect | U
         yield Unseen("sessions of others", publisher.where, "permission denied", f"grant pg_monitor to {activity.role}")
         return
     chosen = [table for table in subscribed.tables(publisher, subscriber) if _is_chosen(table.object, request.tables)]
+    if request.tables and not chosen:
+        raise BadInput(
+            f"{subscriber.where} subscribes to no table {', '.join(request.tables)}", hint="write it as schema.table"
+        )
     total = sum(table.size for table in chosen if isinstance(table, Subscribed))
     done = 0
     with contextlib.ExitStack() as stack:
@@ -118,6 +123,8 @@ class _Comparison:
         self._read = 0
         self._rows = 0
         self._since = Lsn(0)
+        self._proven = 0
+        self._moving = 0
 
     def seen(self) -> Iterator[Compared | Suspect | Unseen | Progress]:
         """Compare the table; what a node does not let it see is told."""
@@ -161,26 +168,51 @@ class _Comparison:
     def _compared(self) -> Iterator[Compared | Suspect | Progress]:
         self._since = began = _position(self._publisher)
         suspects: list[Key] = []
-        for within, here, there in self._digests():
-            self._ranges.keep(within.above, Known(within.upto, here.copies if here == there else None, began))
-            for keys in self._narrowed(within, max(here.copies, there.copies)) if here != there else ():
-                suspects += keys
-                while len(suspects) >= _ASKED:
+        with contextlib.closing(self._doubtful(began)) as doubtful:
+            for one in doubtful:
+                if isinstance(one, Progress):
+                    yield one
+                    continue
+                suspects += one
+                while len(suspects) >= _ASKED and not self._has_enough:
                     yield from self._settle(suspects[:_ASKED])
                     del suspects[:_ASKED]
-            done, total = self._progress.done + self._read, self._progress.total
-            yield Progress(self._table.object, min(done, total), total)
-        if suspects:
-            yield from self._settle(suspects)
+                if self._has_enough:
+                    suspects.clear()
+                    break
+        yield from self._settle(suspects)
         for reason, count in self._behind.items():
             yield self._suspect(Word.UNSETTLED, f"{_counted(count)} not the same yet: {reason}")
-        left_out = ", ".join(self._table.left_out)
-        took = time.monotonic() - self._began
-        yield Compared(What.ROWS, self._table.object, self._rows, self._read, self._since, took, left_out)
+        if not (self._behind or self._moving):
+            took = time.monotonic() - self._began
+            yield Compared(What.ROWS, self._table.object, self._rows, self._read, self._since, took, self._left_out())
+
+    @property
+    def _has_enough(self) -> bool:
+        """Whether there is no sense in more differences: who wants all of them writes a repair."""
+        return self._proven >= _DIFFERENCES and self._repair is None
+
+    def _left_out(self) -> str:
+        left_out = list(self._table.left_out)
+        if self._has_enough:
+            left_out.append(f"what comes behind the first {_DIFFERENCES} differences")
+        elif self._proven > _DIFFERENCES:
+            left_out.append(f"{self._proven - _DIFFERENCES} differences more, which are in the repair alone")
+        return ", ".join(left_out)
 
     # Where it differs
 
-    def _digests(self) -> Iterator[tuple[Range, Digest, Digest]]:
+    def _doubtful(self, began: Lsn) -> Generator[list[Key] | Progress]:
+        """Yield the keys of rows that are not the same, and how far it has come."""
+        with contextlib.closing(self._digests()) as digests:
+            for within, here, there in digests:
+                self._ranges.keep(within.above, Known(within.upto, here.copies if here == there else None, began))
+                if here != there:
+                    yield from self._narrowed(within, max(here.copies, there.copies))
+                done, total = self._progress.done + self._read, self._progress.total
+                yield Progress(self._table.object, min(done, total), total)
+
+    def _digests(self) -> Generator[tuple[Range, Digest, Digest]]:
         """Yield both nodes' digests, range by range, several at a time."""
         jobs = self._request.jobs
         waiting: deque[tuple[Range, Future[tuple[Digest, int]], Future[tuple[Digest, int]]]] = deque()
@@ -267,6 +299,7 @@ class _Comparison:
             elif nodes.waits_for:
                 self._behind[nodes.waits_for] += 1
             else:
+                self._moving += 1
                 yield self._suspect(word, "is written to all the time, or by a commit that waits", key)
         yield from self._different(proven)
 
@@ -293,6 +326,9 @@ class _Comparison:
                 values = here.get(key, []), there.get(key, [])
                 if self._repair is not None:
                     self._repair.add(self._table, *values)
+                self._proven += 1
+                if self._proven > _DIFFERENCES:
+                    continue
                 columns = self._unlike_columns(doubt)
                 shown = [self._named(rows) if self._request.show_values else None for rows in values]
                 found = self._suspect(Word.DIFFERENT, _said(doubt, columns), key)

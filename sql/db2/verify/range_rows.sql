@@ -1,5 +1,5 @@
 -- Rows of a range in the order of their key, committed or not: a standby serves no other reads.
--- Parameters: the bounds' values, one for each mark in {within}; {columns}, {table}, {key} and {most}, how many rows, are put in.
+-- Parameters: none by name: each mark in {within} has one; {columns}, {table}, {key} and {most}, how many rows, are put in.
 -- Columns: the table's.
 -- Since: Db2 10.5. Privilege: select on the table.
 select {columns}
