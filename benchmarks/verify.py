@@ -143,8 +143,17 @@ def _timed(pair: EmbeddedPair, run: Callable[[], float], seconds: list[float], p
 
 
 def _cpu(pair: EmbeddedPair) -> float:
-    """Return the seconds of processors that the primary's sessions have taken that have ended."""
-    times = psutil.Process(pair.postmaster("a")).cpu_times()
+    """Return the seconds of processors that the primary's sessions have taken, once all of them have ended."""
+    postmaster = psutil.Process(pair.postmaster("a"))
+
+    def is_idle() -> bool:
+        titles = [
+            " ".join(child.cmdline()) for child in postmaster.children()
+        ]  # empty of one that only waits to be reaped
+        return not any(not title or ("[local]" in title and "walsender" not in title) for title in titles)
+
+    topology.wait_until(is_idle, "sessions to end", timeout_s=60)
+    times = postmaster.cpu_times()
     return float(times.children_user + times.children_system)
 
 

@@ -71,8 +71,12 @@ def _until(pair: Pair, enough: int, *, pages: bool) -> None:
 @pytest.mark.parametrize("pages", [False, True], ids=["rows", "pages"])
 def test_rows_that_are_being_written_to_are_not_different(pair: Pair, *, pages: bool) -> None:
     """However hot a row is, what the nodes had seen of it explains all that looks different."""
-    with written(pair, _HOT, sessions=3):
-        _until(pair, 20, pages=pages)
+    configure(pair, "b", "recovery_min_apply_delay", "'50ms'")  # so that there is always something to explain
+    try:
+        with written(pair, _HOT, sessions=3):
+            _until(pair, 30, pages=pages)
+    finally:
+        configure(pair, "b", "recovery_min_apply_delay", "default")
 
 
 def _cancelled(pair: Pair) -> object:
