@@ -24,7 +24,7 @@ _TORCH = "torch.load"
 
 
 def measured(standby: PostgresDatabase, file: Path, artifacts: dict[str, int], repeats: int) -> dict[str, float]:
-    """Return MB/s of each artifact and of the file, and MB beside the state; the file has what the first artifact has."""
+    """Return MB/s of each artifact and of the file, and MB beside the state; the file is of the first artifact."""
     url = standby.url.render_as_string(hide_password=False)
     named = [f"{name}={number}" for name, number in artifacts.items()]
     command = [sys.executable, "-m", "store_race.loading", url, str(file), str(repeats), *named]

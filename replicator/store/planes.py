@@ -29,7 +29,10 @@ def difference(plain: bytes | memoryview, base: bytes | memoryview, width: int) 
     """
     signed = np.dtype(f"<i{width}")
     change: Numbers = np.frombuffer(plain, signed) - np.frombuffer(base, signed)
-    return (change << 1) ^ (change >> (8 * width - 1))
+    signs = change >> (8 * width - 1)
+    change <<= 1
+    change ^= signs
+    return change
 
 
 def restored(zigzag: Numbers, base: bytes | memoryview, width: int) -> Numbers:
@@ -45,7 +48,10 @@ def restored(zigzag: Numbers, base: bytes | memoryview, width: int) -> Numbers:
 def turned(plain: bytes | memoryview, width: int) -> Numbers:
     """Return each number with its highest bit, the sign of a float, as its lowest: its exponent is then one byte."""
     numbers: Numbers = np.frombuffer(plain, f"<u{width}")
-    return (numbers << 1) | (numbers >> (8 * width - 1))
+    highest = numbers >> (8 * width - 1)
+    numbers = numbers << 1
+    numbers |= highest
+    return numbers
 
 
 def turned_back(numbers: Numbers, width: int) -> Numbers:
