@@ -367,22 +367,45 @@ def test_it_needs_select_and_tells_what_it_may_not_see(both: Subscription) -> No
     assert unseen["rows of app.item"].remedy == "grant select on app.item to looker"
 
 
-def test_a_commit_that_a_synchronous_standby_lets_wait_is_unsettled(both: Subscription) -> None:
+@pytest.mark.parametrize(
+    ("before", "waiting", "ids"),
+    [
+        (
+            (),
+            ("update app.event set kind = 'waits' where id = 60", "insert into app.event values (999, '')"),
+            [60, 999],
+        ),
+        (
+            ("begin", "insert into app.event values (998, '')", "prepare transaction 'p'"),
+            ("commit prepared 'p'",),
+            [998],
+        ),
+    ],
+    ids=["plain", "prepared"],
+)
+def test_a_commit_that_a_synchronous_standby_lets_wait_is_unsettled(
+    both: Subscription, before: tuple[str, ...], waiting: tuple[str, ...], ids: list[int]
+) -> None:
     """The subscriber shows its rows before the publisher does: neither the changed one nor the new one is different."""
+    both.catch_up()
+    with psycopg.connect(both.publisher.conninfo, autocommit=True) as connection:
+        for statement in before:
+            connection.execute(cast("LiteralString", statement))
     both.here("alter system set synchronous_standby_names = 'nobody'", "select pg_reload_conf()")
     await_answer(both.pair, "show synchronous_standby_names", "nobody")
-    waiting = [
-        threading.Thread(target=both.here, args=(statement,))
-        for statement in ("update app.event set kind = 'waits' where id = 60", "insert into app.event values (999, '')")
-    ]
-    for one in waiting:
+    writers = [threading.Thread(target=both.here, args=(statement,)) for statement in waiting]
+    for one in writers:
         one.start()
     try:
-        await_answer(both.pair, "select count(*) from app.event where kind = 'waits' or id = 999", 2, "b")
+        shown = (
+            f"select count(*) from app.event where kind = 'waits' or id in ({', '.join(map(str, ids))}, 0) and id > 900"
+        )
+        await_answer(both.pair, shown, len(ids), "b")
         found = suspects(both, "app.event", settle_s=1)
-        assert {(one.word, one.key["id"]) for one in found} == {(Word.UNSETTLED, "60"), (Word.UNSETTLED, "999")}
+        assert {(one.word, one.key["id"]) for one in found} == {(Word.UNSETTLED, str(id_)) for id_ in ids}
     finally:
         both.here("alter system reset synchronous_standby_names", "select pg_reload_conf()")
-        for one in waiting:
+        for one in writers:
             one.join()
+    both.here("update app.event set kind = '' where id = 60")
     assert suspects(both, "app.event") == []
