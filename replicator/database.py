@@ -43,8 +43,8 @@ class Database(Protocol):
         """
         ...
 
-    def renew_chunks(self, digests: Collection[bytes]) -> None:
-        """Keep those of these chunks that are there for a grace from now, though nothing holds them (primary).
+    def renew_chunks(self, digests: Collection[bytes]) -> set[bytes]:
+        """Keep those of these chunks for a grace from now that are there and no artifact holds; return them (primary).
 
         Call it before asking which are there: what is then found can be relied on by who publishes within the grace.
         """

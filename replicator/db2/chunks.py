@@ -82,12 +82,13 @@ def _pieces(body: bytes) -> list[dict[str, Any]]:
     ]
 
 
-def renew(server: Db2Server, digests: Collection[bytes]) -> None:
-    """Begin the grace anew for those of these chunks that nothing holds."""
+def renew(server: Db2Server, digests: Collection[bytes]) -> set[bytes]:
+    """Begin the grace anew for those of these chunks that no artifact holds, and return them."""
     statement = sql.load("db2/store/renew_chunks").bindparams(bindparam("digests", expanding=True))
     with server.begin() as connection:
         for some in _some(digests):
             connection.execute(statement, {"digests": some})
+        return {bytes(row.sha256) for row in _asked(connection, "unheld_chunks", digests)}
 
 
 def depths(server: Db2Server, digests: Collection[bytes]) -> dict[bytes, int]:

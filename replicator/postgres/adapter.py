@@ -22,9 +22,9 @@ class PostgresDatabase(Server):
         """As `chunks.insert`."""
         chunks.insert(self, batch)
 
-    def renew_chunks(self, digests: Collection[bytes]) -> None:
+    def renew_chunks(self, digests: Collection[bytes]) -> set[bytes]:
         """As `chunks.renew`."""
-        chunks.renew(self, digests)
+        return chunks.renew(self, digests)
 
     def chunk_depths(self, digests: Collection[bytes]) -> dict[bytes, int]:
         """As `chunks.depths`."""

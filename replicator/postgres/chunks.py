@@ -53,10 +53,11 @@ def _copy(server: Server, chunks: Sequence[Chunk]) -> None:
                 copy.write_row(row)
 
 
-def renew(server: Server, digests: Collection[bytes]) -> None:
-    """Begin the grace anew for those of these chunks that nothing holds."""
+def renew(server: Server, digests: Collection[bytes]) -> set[bytes]:
+    """Begin the grace anew for those of these chunks that no artifact holds, and return them."""
     with server.begin() as transaction:
-        transaction.execute(sql.load("postgres/store/renew_chunks"), {"digests": list(digests)})
+        rows = transaction.execute(sql.load("postgres/store/renew_chunks"), {"digests": list(digests)})
+        return {bytes(row.sha256) for row in rows}
 
 
 def depths(server: Server, digests: Collection[bytes]) -> dict[bytes, int]:

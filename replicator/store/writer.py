@@ -8,6 +8,9 @@ which has the same numbers as they were some steps ago: chunks that moved little
 its chunks. How many chunks have to be read before one is bounded, so that neither is every old checkpoint kept for a
 new one's sake, nor much read for little.
 
+A chunk that is there already is not sent again. One that no artifact holds is read first: nobody else would find out
+that it is damaged before there is a checkpoint that needs it.
+
 Before the first chunk a writer asks whether it may write at all (`admission`), and seals what it sends if it has keys.
 """
 
@@ -24,10 +27,12 @@ from sqlalchemy import Connection
 
 from replicator.chunk import Chunk, Coding
 from replicator.database import Database
-from replicator.store import codec, quota, sealing
+from replicator.errors import StoreCorrupt
+from replicator.store import codec, quota, reader, sealing
 from replicator.store.admission import Admission, admit
 from replicator.store.digest import CHUNK_BYTES, split
 from replicator.store.manifest import Blob, Manifest
+from replicator.store.reader import Piece
 
 MOST_DEPTH = 4
 _BATCH_BYTES = 8 << 20
@@ -117,6 +122,7 @@ class Writer:
 
         Raises:
             DiskFull, NodeLost, NodeUnreachable: the artifact cannot be finished by this writer.
+            StoreCorrupt: nor if one of its chunks is there, damaged, and nothing holds it.
             QuotaExceeded: nor if there is no room for it.
             NotConfigured, KeyMissing, BadInput: it may not write at all, as `admission.admit` says.
         """
@@ -149,8 +155,9 @@ class Writer:
             self._admission = admit(self._database, self._run)
         bases = {one.base for one in self._pending.values() if one.base is not None}
         wanted = self._pending.keys() | bases
-        self._database.renew_chunks(wanted)
+        unheld = self._database.renew_chunks(wanted)
         depths = self._database.chunk_depths(wanted)
+        self._prove(unheld & depths.keys())
         for digest in self._pending.keys() & depths.keys():
             self._known.add(digest)
             del self._pending[digest]
@@ -163,6 +170,20 @@ class Writer:
                 batch = []
         self._send(batch)
         self._pending_bytes = 0
+
+    def _prove(self, unheld: Iterable[bytes]) -> None:
+        """Read chunks that no artifact holds.
+
+        Where a checkpoint was damaged and removed, its bytes come again: they must not be believed to be there.
+        """
+        sizes = {digest: len(one.plain) for digest, one in self._pending.items()}
+        sizes |= {one.base: len(one.base_plain) for one in self._pending.values() if one.base and one.base_plain}
+        try:
+            for _ in reader.proven(self._database, [Piece(one, sizes[one], "what is being saved") for one in unheld]):
+                pass
+        except StoreCorrupt as error:
+            hint = "delete what nothing holds, then save again: hadrian store collect --grace 0"
+            raise StoreCorrupt(str(error), hint=hint) from error
 
     def _send(self, batch: list[Chunk]) -> None:
         if not batch:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from replicator.chunk import Chunk
-from replicator.errors import ArtifactMissing
+from replicator.errors import ArtifactMissing, StoreCorrupt
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.embedded import NODES
 from replicator.store import checkpoints, collector, description, reader, reference, retention, verification
@@ -283,3 +283,25 @@ def test_a_checkpoint_removed_while_it_is_read_is_not_called_corrupt(store: Stor
     with pytest.raises(ArtifactMissing, match="removed while it was read") as caught:
         verification.verify(store.b, [two])
     assert "take a newer one" in caught.value.hint
+
+
+def test_a_damaged_chunk_that_nothing_holds_is_not_taken_for_what_is_saved(store: Store) -> None:
+    """Neither as a chunk that is there already nor as the base of a difference; collected, it is sent again."""
+    content = store.content(CHUNK_BYTES)
+    writer = Writer(store.a)
+    blob = writer.put("w", content, width=4)
+    writer.flush()
+    moved = array.array("I", content)
+    moved[0] ^= 1
+    with _damaged(store, _FLIP, blob.chunks[0]):
+        for again in ((content, None), (moved.tobytes(), Earlier(blob, content))):
+            writer = Writer(store.a)
+            writer.put("w", again[0], width=4, earlier=again[1])
+            with pytest.raises(StoreCorrupt, match=f"chunk {blob.chunks[0].hex()} does not have its digest") as caught:
+                writer.flush()
+            assert "hadrian store collect --grace 0" in caught.value.hint
+        collector.collect(store.a, 0)
+        writer = Writer(store.a)
+        writer.put("w", content, width=4)
+        writer.flush()
+        assert reader.read(store.a, blob) == content

@@ -1,6 +1,6 @@
 -- Begins the grace anew for those of some chunks that nothing holds, for a writer who is going to hold them.
 -- Parameters: digests bytea[], the chunks' SHA-256.
--- Columns: none.
+-- Columns: sha256 bytea, of each of those.
 -- Since: PostgreSQL 9.4. Privilege: select and update on hadrian.chunk, select on hadrian.artifact_chunk.
 update hadrian.chunk as c
 set created_at = now()
@@ -13,3 +13,4 @@ from (
   for no key update of chunk
 ) as locked
 where c.sha256 = locked.sha256
+returning c.sha256
