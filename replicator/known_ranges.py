@@ -40,14 +40,14 @@ class KnownRanges:
 
     Args:
         path: the file; None for none.
-        whose: names the pair, so that no other's file is gone on with.
+        pair: names it, so that no other's file is gone on with.
 
     Raises:
         BadInput: the file cannot be used, or is of another pair.
     """
 
-    def __init__(self, path: Path | None, whose: str) -> None:
-        self._file = ProgressFile(path, whose)
+    def __init__(self, path: Path | None, pair: str) -> None:
+        self._file = ProgressFile(path, pair)
         self._known: dict[tuple[str, str, Key | None], Known] = {}
         try:
             for line in self._file.lines:

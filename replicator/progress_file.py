@@ -1,4 +1,4 @@
-"""How far a long piece of work came, in a file of lines, so that one that was cut off goes on.
+"""How far a long comparison came, in a file of lines, so that one that was cut off goes on.
 
 Lines are only added, each whole or, where the writer was killed, not at all: a torn last line is passed over.
 """
@@ -9,7 +9,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from replicator.errors import BadInput
 
@@ -19,58 +19,68 @@ class ProgressFile:
 
     Args:
         path: the file; None for none.
-        whose: what the work is about, so that no other's file is gone on with.
+        pair: what is compared, so that no other's file is gone on with.
 
     Attributes:
         lines: those that were in it.
 
     Raises:
-        BadInput: the file cannot be used, or is of other work.
+        BadInput: the file cannot be read, or is of another pair.
     """
 
-    def __init__(self, path: Path | None, whose: str) -> None:
+    def __init__(self, path: Path | None, pair: str) -> None:
         self._path = path
+        self._pair = pair
+        self._whole = 0
+        self._file: IO[str] | None = None
         self.lines: list[dict[str, Any]] = []
-        if path is None:
-            return
-        try:
-            content = path.read_bytes() if path.exists() else b""
-            whole = content[: content.rfind(b"\n") + 1]
-            self._take(whole.splitlines(), whose)
-            self._file = path.open("a", encoding="utf-8")
-            self._file.truncate(len(whole))
-        except OSError as error:
-            raise BadInput(f"cannot use {path}: {error.strerror}", hint="name a file that can be made") from error
-        if not whole:
-            self.add({"whose": whose})
+        if path is not None and path.exists():
+            with self._usable():
+                content = path.read_bytes()
+            self._whole = content.rfind(b"\n") + 1
+            self._take(content[: self._whole].splitlines())
 
-    def _take(self, lines: list[bytes], whose: str) -> None:
+    @contextlib.contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            said = f"cannot use {self._path}: {error.strerror}"
+            raise BadInput(said, hint="name a file that can be made, on a disk with room") from error
+
+    def _take(self, lines: list[bytes]) -> None:
         try:
             parsed = [dict(json.loads(line)) for line in lines]
-            other = parsed[0]["whose"] if parsed else whose
+            pair = parsed[0]["pair"] if parsed else self._pair
         except (ValueError, KeyError, TypeError):
-            raise BadInput(f"{self._path} is no progress of hadrian's", hint="name another file") from None
-        if other != whose:
+            raise BadInput(f"{self._path} is no progress of hadrian verify", hint="name another file") from None
+        if pair != self._pair:
             raise BadInput(f"{self._path} is of another pair or database", hint="name another file, or remove it")
         self.lines = parsed[1:]
 
-    def add(self, line: Mapping[str, object]) -> None:
-        """Keep a line. Raises: BadInput if there is no room for it."""
-        if self._path is None:
-            return
-        try:
-            self._file.write(json.dumps(line) + "\n")
-            self._file.flush()
-        except OSError as error:
-            said = f"cannot write {self._path}: {error.strerror}"
-            raise BadInput(said, hint="make room, and run it again") from error
-
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Keep the file unless the block comes to its end: then all is done, and the next begins anew."""
+        """Let lines be added; at the end of the block all was compared and the file goes, if it fails it stays.
+
+        Raises:
+            BadInput: the file cannot be made.
+        """
         if self._path is None:
             yield
             return
+        with self._usable():
+            self._file = self._path.open("a", encoding="utf-8")
         with self._file:
+            with self._usable():
+                self._file.truncate(self._whole)
+            if not self._whole:
+                self.add({"pair": self._pair})
             yield
         self._path.unlink(missing_ok=True)
+
+    def add(self, line: Mapping[str, object]) -> None:
+        """Keep a line, inside of `kept`. Raises: BadInput if there is no room for it."""
+        if self._file is not None:
+            with self._usable():
+                self._file.write(json.dumps(line) + "\n")
+                self._file.flush()

@@ -8,7 +8,6 @@ not in it, and so is looked at again. A table that was rewritten has another fil
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from replicator.errors import BadInput
 from replicator.position import Lsn
 from replicator.postgres.verify.stored_relation import END, Relation, Span
+from replicator.progress_file import ProgressFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +45,14 @@ class Resumption:
     """
 
     def __init__(self, path: Path | None, pair: str) -> None:
-        self._path = path
+        self._file = ProgressFile(path, pair)
         self._known: dict[tuple[int, int], list[tuple[int, int, int, Lsn]]] = {}
-        if path is None:
-            return
         try:
-            content = path.read_bytes() if path.exists() else b""
-            whole = content[: content.rfind(b"\n") + 1]
-            if whole:
-                self._take(whole.splitlines(), pair)
-            self._file = path.open("a", encoding="utf-8")
-            self._file.truncate(len(whole))
-            if not whole:
-                self._write({"pair": pair})
-        except OSError as error:
-            raise BadInput(f"cannot use {path}: {error.strerror}", hint="name a file that can be made") from error
-
-    def _take(self, lines: list[bytes], pair: str) -> None:
-        try:
-            first, *rest = map(json.loads, lines)
-            whose = first["pair"]
-            spans = [(one["oid"], one["filenode"], *one["blocks"], one["tuples"], Lsn(one["lsn"])) for one in rest]
-        except (ValueError, KeyError, TypeError, AttributeError, BadInput):
-            raise BadInput(f"{self._path} is no progress of hadrian verify", hint="name another file") from None
-        if whose != pair:
-            raise BadInput(f"{self._path} is of another pair or database", hint="name another file, or remove it")
-        for oid, filenode, *span in spans:
-            self._known.setdefault((oid, filenode), []).append(tuple(span))
+            for one in self._file.lines:
+                span = (*one["blocks"], one["tuples"], Lsn(one["lsn"]))
+                self._known.setdefault((one["oid"], one["filenode"]), []).append(span)
+        except (KeyError, TypeError, BadInput):
+            raise BadInput(f"{path} is no progress of hadrian verify", hint="name another file") from None
 
     def known(self, relation: Relation) -> Known:
         """Return what is known of a relation, and what is not."""
@@ -91,27 +72,12 @@ class Resumption:
     def same(self, relation: Relation, span: Span, tuples: int, lsn: Lsn) -> None:
         """Keep that a span is the same."""
         blocks = [span.first, span.behind]
-        self._write(
+        self._file.add(
             {"oid": relation.oid, "filenode": relation.filenode, "blocks": blocks, "tuples": tuples, "lsn": str(lsn)}
         )
-
-    def _write(self, line: dict[str, object]) -> None:
-        if self._path is None:
-            return
-        try:
-            self._file.write(json.dumps(line) + "\n")
-            self._file.flush()
-        except OSError as error:
-            raise BadInput(
-                f"cannot write {self._path}: {error.strerror}", hint="make room, and run it again"
-            ) from error
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[Resumption]:
         """Keep the file unless the block comes to its end: then all was compared, and the next begins anew."""
-        if self._path is None:
+        with self._file.kept():
             yield self
-            return
-        with self._file:
-            yield self
-        self._path.unlink(missing_ok=True)
