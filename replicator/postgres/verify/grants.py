@@ -25,7 +25,8 @@ def definitions(node: Reader) -> dict[str, str]:
 
 
 def _read(node: Reader, _names: Collection[str] | None) -> rounds.Sights:
-    return {name: Sight(text, text) for name, text in definitions(node).items()}
+    catalog = node.ask("verify/catalog_version")[0].version
+    return {name: Sight((catalog, text), text) for name, text in definitions(node).items()}
 
 
-_GRANTS = rounds.Things(What.ROLES, "roles and grants", _read, rounds.Unversioned, left_out=PASSWORDS)
+_GRANTS = rounds.Things(What.ROLES, "roles and grants", _read, rounds.Thrice, left_out=PASSWORDS)

@@ -28,7 +28,7 @@ def compare(couple: Couple, request: Request) -> Iterator[Compared | Suspect | U
     hidden = {row.oid for row in listed if not row.readable}
     oids = sorted({row.oid for row in listed} - hidden)
     contents = _Contents(request.rate)
-    things = rounds.Things(What.LOBS, _LABEL, contents.read, rounds.Unversioned)
+    things = rounds.Things(What.LOBS, _LABEL, contents.read, rounds.Thrice)
     whole = Compared(What.LOBS, _LABEL, 0, 0, None, 0.0)
     for start in range(0, max(len(oids), 1), _WINDOW):
         for seen in rounds.compare(couple, request, things, [str(oid) for oid in oids[start : start + _WINDOW]]):

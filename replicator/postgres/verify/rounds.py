@@ -50,8 +50,8 @@ class Judge(Protocol):
         ...
 
 
-class Definitions:
-    """Judges a definition, or whatever else has a version: one more look at the primary is proof."""
+class Versioned:
+    """Judges what has another version after each change: one more look at the primary is proof."""
 
     def __init__(self) -> None:
         self._doubt = Doubt()
@@ -79,8 +79,8 @@ class Definitions:
         return here, there
 
 
-class Unversioned(Definitions):
-    """Judges what has no version, so that it may have become another and the same again: it must differ three times."""
+class Thrice(Versioned):
+    """Judges what can become another and the same again without a version that tells: in three rounds on end."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,18 +88,20 @@ class Unversioned(Definitions):
         self._times = 0
 
     def see_primary(self, seen: Sight | None, *, clear: bool) -> Word:
-        """As `Doubt.see_primary`, for the third time."""
-        return self._counted(super().see_primary(seen, clear=clear))
+        """As `Doubt.see_primary`, for the third time on end."""
+        return self._counted(super().see_primary(seen, clear=clear), judged=seen is not None)
 
     def see_follower(self, seen: Sight | None) -> Word:
-        """As `Doubt.see_follower`, for the third time."""
-        return self._counted(super().see_follower(seen))
+        """As `Doubt.see_follower`, for the third time on end."""
+        return self._counted(super().see_follower(seen), judged=self._doubt.primary is None)
 
-    def _counted(self, word: Word) -> Word:
-        if word is not Word.DIFFERENT:
+    def _counted(self, word: Word, *, judged: bool) -> Word:
+        """Count a round where it is judged: what the primary has by its next look, what it has not by the standby's."""
+        if word is Word.SETTLED or not judged:
             return word
         shown = self.values()
-        self._times = self._times + 1 if shown == self._shown else 1
+        again = word is Word.DIFFERENT and shown == self._shown
+        self._times = self._times + 1 if again else int(word is Word.DIFFERENT)
         self._shown = shown
         return Word.DIFFERENT if self._times >= _LOOKS else Word.UNSETTLED
 

@@ -47,8 +47,9 @@ def definitions(node: Reader) -> dict[str, Definition]:
 
 
 def _read(node: Reader, _names: Collection[str] | None) -> rounds.Sights:
-    # Some have no version that the role may see, so the text is part of it.
-    return {name: Sight((one.version, one.text), one.text) for name, one in definitions(node).items()}
+    # A text names other objects: one of those can have been renamed, and back, without a new version of this one.
+    catalog = node.ask("verify/catalog_version")[0].version
+    return {name: Sight((catalog, one.version, one.text), one.text) for name, one in definitions(node).items()}
 
 
-_DEFINITIONS = rounds.Things(What.SCHEMA, "definitions", _read, rounds.Definitions)
+_DEFINITIONS = rounds.Things(What.SCHEMA, "definitions", _read, rounds.Thrice)

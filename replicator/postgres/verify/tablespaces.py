@@ -25,4 +25,4 @@ def _read(node: Reader, _names: Collection[str] | None) -> rounds.Sights:
     return {row.object: Sight((row.version, row.definition), row.definition) for row in rows}
 
 
-_TABLESPACES = rounds.Things(What.TABLESPACES, "tablespaces", _read, rounds.Definitions)
+_TABLESPACES = rounds.Things(What.TABLESPACES, "tablespaces", _read, rounds.Versioned)
