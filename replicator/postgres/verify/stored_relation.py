@@ -4,6 +4,9 @@ A row is hashed as the server would send it in binary form: every bit of every c
 TOAST pointer is the value and not the pointer. A type that has no binary form sends the whole row as text. The
 functions that hash for equality would not do: to them 1.0 is 1.00, and 0 is -0.
 
+Bytes are hashed by themselves from PostgreSQL 18 on; before, the hash of a record that has nothing else comes to the
+same. One of several values would not: it is a sum of theirs, and two rows that exchange a value would cancel.
+
 By pages, what is hashed is what stands on disk, the TOAST table as a table of its own.
 """
 
@@ -23,6 +26,7 @@ END = (1 << 32) - 1  # the number of no block: those of a table stand before it
 _SPAN_BYTES = 32 << 20
 _MOST_BLOCKS = 4096
 _MOST_MISSES = 8
+_BYTES_SINCE = 180_000  # hashbyteaextended, as servers count versions
 _BY_BITS = "record_send(tuple.*)"
 _AS_TEXT = "textsend(concat(tuple.*))"
 _CHUNK = "record_send(row(tuple.chunk_id, tuple.chunk_seq, tuple.chunk_data))"  # a TOAST table has no row type
@@ -62,6 +66,7 @@ class Relation:
         size: bytes that are read for all of it.
         toast: its TOAST table, where pages are read; None where there is none, or values are read whole.
         owner: the table whose TOAST table it is.
+        version: of the server, as it counts them.
         pageinspect: the extension's schema where pages are read.
         as_text: whether a value turned up that has no binary form.
         misses: how much oftener its pages looked different than the same.
@@ -74,6 +79,7 @@ class Relation:
     size: int
     toast: Relation | None = None
     owner: str | None = None
+    version: int = _BYTES_SINCE
     pageinspect: str | None = None
     as_text: bool = False
     misses: int = 0
@@ -117,21 +123,23 @@ class Relation:
 
     def span_digests(self) -> TextClause:
         """Return the statement that hashes spans."""
-        return sql.filled("postgres/verify/span_digests", table=self.name, image=self._image)
+        seed = self._hash("xidsend(tuple.xmin)", "hashtidextended(tuple.ctid, 0)")
+        return sql.filled("postgres/verify/span_digests", table=self.name, hash=self._hash(self._image, seed))
 
     def page_digests(self) -> TextClause:
         """Return the statement that hashes spans by pages."""
-        return sql.filled("postgres/verify/page_digests", pageinspect=self.pageinspect or "public")
+        hashed = self._hash("item.t_data", self._hash("xidsend(item.t_xmin)", "item.header"))
+        return sql.filled("postgres/verify/page_digests", pageinspect=self.pageinspect or "public", hash=hashed)
 
     def tuples_in_blocks(self, *, content: bool = True) -> TextClause:
         """Return the statement that lists blocks' row versions; without content, what they hold is not looked at."""
-        image = self._image if content else _PLACES_ALONE
-        return sql.filled("postgres/verify/tuples_in_blocks", table=self.name, image=image)
+        hashed = self._hash(self._image if content else _PLACES_ALONE, "0")
+        return sql.filled("postgres/verify/tuples_in_blocks", table=self.name, hash=hashed)
 
     def tuples_at(self, *, content: bool = True) -> TextClause:
         """Return the statement that reads row versions at places; without content, as above."""
-        image = self._image if content else _PLACES_ALONE
-        return sql.filled("postgres/verify/tuples_at", table=self.name, image=image)
+        hashed = self._hash(self._image if content else _PLACES_ALONE, "0")
+        return sql.filled("postgres/verify/tuples_at", table=self.name, hash=hashed)
 
     def tuple_columns(self, columns: Sequence[str]) -> TextClause:
         """Return the statement that reads one row version column by column."""
@@ -140,9 +148,14 @@ class Relation:
         return sql.filled(
             "postgres/verify/tuple_columns",
             table=self.name,
-            digests=", ".join(f"hashbyteaextended({binary.format(one)}, 0)" for one in quoted),
+            digests=", ".join(self._hash(binary.format(one), "0") for one in quoted),
             texts=", ".join(f"textsend(cast({one} as text))" for one in quoted),
         )
+
+    def _hash(self, image: str, seed: str) -> str:
+        if self.version >= _BYTES_SINCE:
+            return f"hashbyteaextended({image}, {seed})"
+        return f"hash_record_extended(row({image}), {seed})"
 
     @property
     def _image(self) -> str:
@@ -209,9 +222,10 @@ def is_chosen(names: Sequence[str], patterns: Sequence[str]) -> bool:
 
 def _relation(row: Row[tuple[object, ...]], pageinspect: str | None) -> Relation:
     if pageinspect is None:
-        return Relation(row.oid, row.name, row.filenode, row.blocks, row.size)
+        return Relation(row.oid, row.name, row.filenode, row.blocks, row.size, version=row.version)
     toast = None
     if row.toast is not None:
         stored_there = row.toast_oid, row.toast, row.toast_filenode, row.toast_blocks, row.toast_size
-        toast = Relation(*stored_there, owner=row.name, pageinspect=pageinspect)
-    return Relation(row.oid, row.name, row.filenode, row.blocks, row.heap, toast, pageinspect=pageinspect)
+        toast = Relation(*stored_there, owner=row.name, version=row.version, pageinspect=pageinspect)
+    stored_here = row.oid, row.name, row.filenode, row.blocks, row.heap, toast
+    return Relation(*stored_here, version=row.version, pageinspect=pageinspect)

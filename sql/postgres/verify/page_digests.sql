@@ -19,32 +19,31 @@ left join lateral (
   ) as block
   cross join lateral (
     select
-      count(item.t_data) as tuples,
-      bit_xor(
-        hashbyteaextended(
-          item.t_data,
-          hashbyteaextended(
-            xidsend(item.t_xmin),
-            (item.lp * 65536)
-            # item.t_infomask2
-            # case
-              when item.t_xmax = 0 and item.t_bits is null
-                then item.t_infomask & case when item.t_infomask & 512 = 0 then 65247 else 65503 end
-              else hashtext(
-                concat_ws(
-                  ' ',
-                  item.t_xmax,
-                  item.t_bits,
-                  item.t_infomask
-                  & case when item.t_infomask & 512 = 0 then 65247 else 65503 end
-                  & case when item.t_infomask & 128 = 0 then 65535 else 62463 end
-                )
-              )
-            end
+      count(*) as tuples,
+      bit_xor({hash}) as digest
+    from (
+      select
+        t_data,
+        t_xmin,
+        lp * 65536
+        # t_infomask2
+        # case
+          when t_xmax = 0 and t_bits is null
+            then t_infomask & case when t_infomask & 512 = 0 then 65247 else 65503 end
+          else hashtext(
+            concat_ws(
+              ' ',
+              t_xmax,
+              t_bits,
+              t_infomask
+              & case when t_infomask & 512 = 0 then 65247 else 65503 end
+              & case when t_infomask & 128 = 0 then 65535 else 62463 end
+            )
           )
-        )
-      ) as digest
-    from {pageinspect}.heap_page_items({pageinspect}.get_raw_page(:table, block)) as item
+        end as header
+      from {pageinspect}.heap_page_items({pageinspect}.get_raw_page(:table, block))
+      where t_data is not null
+    ) as item
   ) as stored
   where stored.tuples > 0
 ) as page on true

@@ -12,9 +12,7 @@ from unnest(cast(:firsts as bigint[]), cast(:behinds as bigint[])) as span (firs
 cross join lateral (
   select
     count(*) as tuples,
-    coalesce(
-      sum(hashbyteaextended({image}, hashbyteaextended(xidsend(tuple.xmin), hashtidextended(tuple.ctid, 0)))), 0
-    ) as digest
+    coalesce(sum({hash}), 0) as digest
   from only {table} as tuple
   where
     tuple.ctid >= cast('(' || span.first || ',0)' as tid)

@@ -5,7 +5,7 @@
 --   the table access method; filenode bigint, which changes when the table is rewritten or truncated; blocks bigint;
 --   heap bigint, their bytes; size bigint, with TOAST; toast text, the TOAST table; toast_oid bigint;
 --   toast_filenode bigint; toast_blocks bigint; toast_size bigint, all NULL where there is none; permitted boolean, whether
---   the role may read it.
+--   the role may read it; version integer, of the server, as it counts them.
 -- Since: PostgreSQL 14. Privilege: none.
 select
   c.oid::bigint as oid,
@@ -30,7 +30,8 @@ select
   pg_relation_filenode(t.oid)::bigint as toast_filenode,
   pg_relation_size(t.oid) / current_setting('block_size')::bigint as toast_blocks,
   pg_relation_size(t.oid) as toast_size,
-  has_table_privilege(c.oid, 'select') as permitted
+  has_table_privilege(c.oid, 'select') as permitted,
+  current_setting('server_version_num')::int as version
 from pg_class as c
 join pg_namespace as n on n.oid = c.relnamespace
 left join pg_am as am on am.oid = c.relam

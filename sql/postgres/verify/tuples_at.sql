@@ -6,6 +6,6 @@ select
   tuple.ctid::text as ctid,
   tuple.xmin::text::bigint as xmin,
   tuple.xmax::text::bigint as xmax,
-  hashbyteaextended({image}, 0) as digest
+  {hash} as digest
 from only {table} as tuple
 where tuple.ctid = any(cast(cast(:ctids as text[]) as tid[]))

@@ -10,7 +10,7 @@ cross join lateral (
     tuple.ctid::text as ctid,
     tuple.xmin::text::bigint as xmin,
     tuple.xmax::text::bigint as xmax,
-    hashbyteaextended({image}, 0) as digest
+    {hash} as digest
   from only {table} as tuple
   where
     tuple.ctid >= cast('(' || wanted.block || ',0)' as tid)
