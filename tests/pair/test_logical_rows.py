@@ -260,6 +260,16 @@ def test_of_many_differences_some_are_told_and_all_are_mended(
         seen(both, dataclasses.replace(REQUEST, tables=("app.none",)))
 
 
+@contextlib.contextmanager
+def stopped(both: Subscription) -> Iterator[None]:
+    """Stop the subscriber for the block."""
+    both.subscriber.close()
+    both.pair.server("b").close()
+    both.pair.embedded._stop(["b"])
+    yield
+    both.pair.embedded.start(["b"])
+
+
 def test_a_comparison_that_was_cut_off_goes_on(
     both: Subscription, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,6 +301,29 @@ def test_a_comparison_that_was_cut_off_goes_on(
     (again,) = [one for one in seen(both, whole) if isinstance(one, Compared)]
     assert compared.items == again.items
     assert compared.size < again.size / 2
+
+
+def test_a_page_that_only_the_subscriber_cannot_read_is_different(
+    both: Subscription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The range that it is in is told, and all others are compared."""
+    both.catch_up()
+    both.there("vacuum app.item", "checkpoint")
+    ((name,),) = both.pair.run("select pg_relation_filepath('app.item')", "b")
+    ((block,),) = both.pair.run("select (ctid::text::point)[0]::int from app.item where id = 700", "b")
+    file = both.pair.embedded.directory / "b" / str(name)
+    with stopped(both):
+        whole = file.read_bytes()
+        file.write_bytes(whole[: int(str(block)) * 8192 + 5000] + b"damage" + whole[int(str(block)) * 8192 + 5006 :])
+    monkeypatch.setattr(logical_rows, "_LEAST_ROWS", 100)
+    monkeypatch.setattr(logical_rows, "_MOST_ROWS", 100)
+    found = suspects(both, "app.item")
+    with stopped(both):
+        file.write_bytes(whole)
+    assert {one.word for one in found} == {Word.DIFFERENT}
+    assert any(one.place == "keys above 600 up to 700" for one in found)
+    assert all("invalid page" in one.message for one in found)
+    assert suspects(both, "app.item") == []
 
 
 def test_what_the_subscription_has_not_brought_is_unsettled(both: Subscription) -> None:

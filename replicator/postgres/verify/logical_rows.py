@@ -20,13 +20,22 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter, deque
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from replicator.comparison import Compared, Progress, Request, Suspect, What, Word
-from replicator.errors import BadInput, NotPermitted, QueryTimedOut, SchemaMissing
+from replicator.errors import (
+    BadInput,
+    HadrianError,
+    NodeLost,
+    NodeUnreachable,
+    NotPermitted,
+    PageCorrupt,
+    QueryTimedOut,
+    SchemaMissing,
+)
 from replicator.known_ranges import Known, KnownRanges, TableRanges
 from replicator.position import Lsn
 from replicator.postgres.verify import repair as repairs
@@ -36,6 +45,7 @@ from replicator.postgres.verify.reader import Reader
 from replicator.postgres.verify.repair import Repair
 from replicator.postgres.verify.row_image import Digest, Key, Range, Rows
 from replicator.postgres.verify.subscribed import Absent, Subscribed
+from replicator.postgres.verify.subscription_nodes import SubscriptionNodes, position
 from replicator.rule import Unseen
 from replicator.settling import Doubt, Sight, judged
 
@@ -49,7 +59,6 @@ _ASKED = 1_000  # rows that are settled at once
 _DIFFERENCES = 1_000  # of one table that are told
 _TOLD = 100  # rows whose values are read at once
 _POLL_S = 0.02
-_MOMENT_S = 0.2
 
 
 def compare(couple: Couple, request: Request) -> Iterator[Compared | Suspect | Unseen | Progress]:
@@ -148,6 +157,10 @@ class _Comparison:
             yield self._suspect(Word.UNSETTLED, why)
         except SchemaMissing:
             yield self._suspect(Word.UNSETTLED, "was dropped while it was compared")
+        except (NodeLost, NodeUnreachable, BadInput):
+            raise
+        except HadrianError as error:
+            yield self._suspect(Word.UNSETTLED, f"could not be compared: {error}")
 
     def _where(self, error: Exception) -> str:
         """Return which node an error speaks of: each names its own first."""
@@ -166,11 +179,11 @@ class _Comparison:
         return True
 
     def _compared(self) -> Iterator[Compared | Suspect | Progress]:
-        self._since = began = _position(self._publisher)
+        self._since = began = position(self._publisher)
         suspects: list[Key] = []
         with contextlib.closing(self._doubtful(began)) as doubtful:
             for one in doubtful:
-                if isinstance(one, Progress):
+                if not isinstance(one, list):
                     yield one
                     continue
                 suspects += one
@@ -202,17 +215,21 @@ class _Comparison:
 
     # Where it differs
 
-    def _doubtful(self, began: Lsn) -> Generator[list[Key] | Progress]:
-        """Yield the keys of rows that are not the same, and how far it has come."""
+    def _doubtful(self, began: Lsn) -> Generator[list[Key] | Suspect | Progress]:
+        """Yield the keys of rows that are not the same, ranges that a node cannot read, and how far it has come."""
         with contextlib.closing(self._digests()) as digests:
             for within, here, there in digests:
-                self._ranges.keep(within.above, Known(within.upto, here.copies if here == there else None, began))
-                if here != there:
-                    yield from self._narrowed(within, max(here.copies, there.copies))
+                if isinstance(here, PageCorrupt) or isinstance(there, PageCorrupt):
+                    yield self._unreadable(within, here, there)
+                else:
+                    same = here == there
+                    self._ranges.keep(within.above, Known(within.upto, here.copies if same else None, began))
+                    if not same:
+                        yield from self._narrowed(within, max(here.copies, there.copies))
                 done, total = self._progress.done + self._read, self._progress.total
                 yield Progress(self._table.object, min(done, total), total)
 
-    def _digests(self) -> Generator[tuple[Range, Digest, Digest]]:
+    def _digests(self) -> Generator[tuple[Range, Digest | PageCorrupt, Digest | PageCorrupt]]:
         """Yield both nodes' digests, range by range, several at a time."""
         jobs = self._request.jobs
         waiting: deque[tuple[Range, Future[tuple[Digest, int]], Future[tuple[Digest, int]]]] = deque()
@@ -227,11 +244,32 @@ class _Comparison:
 
     def _answered(
         self, within: Range, here: Future[tuple[Digest, int]], there: Future[tuple[Digest, int]]
-    ) -> tuple[Range, Digest, Digest]:
-        digest, size = here.result()
-        self._rows += digest.copies
-        self._keep_pace(size)
-        return within, digest, there.result()[0]
+    ) -> tuple[Range, Digest | PageCorrupt, Digest | PageCorrupt]:
+        answers: list[Digest | PageCorrupt] = []
+        for future in (here, there):
+            try:
+                digest, size = future.result()
+            except PageCorrupt as error:
+                answers.append(error)
+            else:
+                answers.append(digest)
+                if future is here:
+                    self._rows += digest.copies
+                    self._keep_pace(size)
+        return within, answers[0], answers[1]
+
+    def _unreadable(self, within: Range, here: Digest | PageCorrupt, there: Digest | PageCorrupt) -> Suspect:
+        said = [str(one) for one in (here, there) if isinstance(one, PageCorrupt)]
+        word = Word.DIFFERENT if len(said) == 1 else Word.UNSETTLED  # what neither can read may be the same
+        self._proven += word is Word.DIFFERENT
+        self._moving += word is Word.UNSETTLED
+        found = self._suspect(word, f"cannot be read: {', '.join(said)}")
+        ends = [
+            f"{text} {', '.join(key)}"
+            for text, key in (("above", within.above), ("up to", within.upto))
+            if key is not None
+        ]
+        return replace(found, place=f"keys {' '.join(ends)}" if ends else "")
 
     def _keep_pace(self, size: int) -> None:
         self._read += size
@@ -288,7 +326,7 @@ class _Comparison:
     def _settle(self, keys: Sequence[Key]) -> Iterator[Suspect]:
         """Look at rows in rounds until each is explained or proven, or the time is over."""
         proven: list[tuple[Key, Doubt]] = []
-        nodes = _Nodes(self._publisher, self._here, self._there, self._table, patient=not self._behind)
+        nodes = SubscriptionNodes(self._publisher, self._here, self._there, self._table, patient=not self._behind)
         for key, word, doubt in judged(keys, nodes, self._deadline()):
             if word is Word.DIFFERENT and (unsent := self._unsent(doubt)):
                 yield self._suspect(Word.SETTLED, f"the publications send no {unsent}")
@@ -350,66 +388,6 @@ class _Comparison:
         place = f"rows of hash {key[0]}" if key and not names else ""
         named = dict(zip((column.name for column in names), key, strict=True)) if key and names else {}
         return Suspect(What.ROWS, self._table.object, word, message, place, named)
-
-
-class _Nodes:
-    """The two, as rounds look at rows of a table.
-
-    Attributes:
-        waits_for: what the subscriber lacked when the time was over.
-    """
-
-    def __init__(self, publisher: Reader, here: Rows, there: Rows, table: Subscribed, *, patient: bool) -> None:
-        self._publisher = publisher
-        self._here = here
-        self._there = there
-        self._table = table
-        self._patient = patient
-        self._writers: set[str] = set()
-        self._position = Lsn(0)
-        self.waits_for = ""
-
-    def primary(self, keys: Collection[Key]) -> tuple[dict[Key, Sight], bool]:
-        """As `settling.Nodes.primary`."""
-        clear = self._are_over(self._writers)
-        seen = self._here.sights(list(keys))
-        self._position = _position(self._publisher)
-        return seen, clear
-
-    def has_caught_up(self, deadline: float) -> bool:
-        """As `settling.Nodes.has_caught_up`, for each subscription that the table comes by."""
-        slots = list(self._table.slots)
-        while True:
-            confirmed = self._publisher.ask("verify/confirmed", slots=slots)[0].lsn
-            if confirmed is not None and Lsn(confirmed) >= self._position:
-                return True
-            if not self._patient or time.monotonic() >= deadline:
-                names = ", ".join(self._table.subscriptions)
-                self.waits_for = f"subscription {names} has not come to {self._position} in time"
-                return False
-            time.sleep(_POLL_S)
-
-    def follower(self, keys: Collection[Key]) -> dict[Key, Sight]:
-        """As `settling.Nodes.follower`."""
-        seen = self._there.sights(list(keys))
-        self._writers = self._open()
-        return seen
-
-    def _open(self) -> set[str]:
-        return set(self._publisher.ask("verify/writers")[0].xids)
-
-    def _are_over(self, writers: set[str]) -> bool:
-        """Return whether transactions are over; most are, after a moment."""
-        until = time.monotonic() + _MOMENT_S
-        while writers and (writers := writers & self._open()):
-            if time.monotonic() >= until:
-                return False
-            time.sleep(_POLL_S)
-        return True
-
-
-def _position(publisher: Reader) -> Lsn:
-    return Lsn(publisher.ask("verify/log_position")[0].lsn)
 
 
 def _rows(sight: Sight | None) -> tuple[tuple[int, ...], ...]:
