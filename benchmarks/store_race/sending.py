@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import statistics
@@ -24,12 +25,17 @@ _RANKS = 2
 def durable(scene: Scene, repeats: int, folder: Path) -> dict[str, float]:
     """Return MB/s from the first call until the standby has replayed all; every turn has bytes of its own."""
     rates: dict[str, list[float]] = {}
-    with ProcessPoolExecutor(_RANKS, mp_context=multiprocessing.get_context("spawn")) as ranks:
-        list(ranks.map(_begin, [str(scene.primary.url.render_as_string(hide_password=False))] * _RANKS))
+    url = scene.primary.url.render_as_string(hide_password=False)
+    with contextlib.ExitStack() as undo:
+        spawn = multiprocessing.get_context("spawn")
+        pools = [ProcessPoolExecutor(1, spawn, initializer=_begin, initargs=(url,)) for _ in range(_RANKS)]
+        ranks = [undo.enter_context(pool) for pool in pools]
+        for rank in ranks:
+            rank.submit(os.getpid).result()
         for _ in range(repeats):
             for name, call in (
                 ("psql COPY BINARY", lambda: _copy(scene, folder)),
-                ("hadrian, one writer", lambda: _store(scene, folder, None)),
+                ("hadrian, one writer", lambda: _store(scene, folder, [])),
                 (f"hadrian, {_RANKS} writers", lambda: _store(scene, folder, ranks)),
             ):
                 rates.setdefault(name, []).append(_BYTES / call() / 1e6)
@@ -57,15 +63,13 @@ def _copy(scene: Scene, folder: Path) -> float:
     return timed(copy)
 
 
-def _store(scene: Scene, folder: Path, ranks: ProcessPoolExecutor | None) -> float:
+def _store(scene: Scene, folder: Path, ranks: list[ProcessPoolExecutor]) -> float:
     path = folder / "random.bin"
     path.write_bytes(content := os.urandom(_BYTES))
 
     def store() -> None:
-        if ranks is None:
-            blobs = [_put(scene.primary, content)]
-        else:
-            blobs = list(ranks.map(_put_part, [path] * _RANKS, range(_RANKS)))
+        parts = [rank.submit(_put_part, path, number) for number, rank in enumerate(ranks)]
+        blobs = [part.result() for part in parts] or [_put(scene.primary, content)]
         with publish(scene.primary, "race", os.urandom(8).hex(), blobs):
             pass
         scene.durable()

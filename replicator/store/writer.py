@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from replicator.store.reader import Piece
 
 MOST_DEPTH = 4
 _BATCH_BYTES = 8 << 20
+_SENDERS = 2  # while one waits, for the server or for a processor, the other's chunks are written
 _PENDING_BYTES = 4 * _BATCH_BYTES  # of which it is asked at once what is there
 
 
@@ -98,8 +100,8 @@ class Writer:
         self._pending: dict[bytes, _Pending] = {}
         self._pending_bytes = 0
         self._known: set[bytes] = set()
-        self._sender = ThreadPoolExecutor(1, thread_name_prefix="chunks")
-        self._under_way: _UnderWay | None = None
+        self._senders = ThreadPoolExecutor(_SENDERS, thread_name_prefix="chunks")
+        self._under_way: deque[_UnderWay] = deque()
         self.written = Written()
 
     def put(
@@ -140,12 +142,12 @@ class Writer:
         return Blob(name, len(view), tuple(digests), attributes or {})
 
     def _is_under_way(self, digest: bytes) -> bool:
-        return self._under_way is not None and digest in self._under_way.pending
+        return any(digest in one.pending for one in self._under_way)
 
     def flush(self) -> None:
         """Send what is pending, and wait until it is there. Raises: as `put`; what did not arrive is pending again."""
         self._send_pending()
-        if self._under_way is not None:
+        while self._under_way:
             self._await_sent()
 
     def _send_pending(self) -> None:
@@ -188,18 +190,18 @@ class Writer:
     def _send(self, batch: list[Chunk]) -> None:
         if not batch:
             return
-        if self._under_way is not None:
+        if len(self._under_way) == _SENDERS:
             self._await_sent()
         stored_bytes = sum(len(chunk.body) for chunk in batch)
+        sent_bytes = self.written.stored_bytes + sum(one.stored_bytes for one in self._under_way)
         for limit in self._admission.quotas if self._admission else ():
-            limit.check(self._database.where, self.written.stored_bytes + stored_bytes)
+            limit.check(self._database.where, sent_bytes + stored_bytes)
         pending = {chunk.sha256: self._pending.pop(chunk.sha256) for chunk in batch}
-        sent = self._sender.submit(self._database.insert_chunks, batch)
-        self._under_way = _UnderWay(sent, pending, stored_bytes)
+        sent = self._senders.submit(self._database.insert_chunks, batch)
+        self._under_way.append(_UnderWay(sent, pending, stored_bytes))
 
     def _await_sent(self) -> None:
-        one, self._under_way = self._under_way, None
-        assert one is not None  # noqa: S101 - the caller's
+        one = self._under_way.popleft()
         try:
             one.sent.result()
         except BaseException:
