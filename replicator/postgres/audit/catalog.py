@@ -15,7 +15,7 @@ from typing import Any, LiteralString
 from sqlalchemy import URL, Row
 
 from replicator import sql
-from replicator.errors import HadrianError, NotPermitted, QueryTimedOut, RecoveryConflict
+from replicator.errors import HadrianError, NodeLost, NotPermitted, QueryTimedOut
 from replicator.postgres.connection import Server
 from replicator.topology import Role
 
@@ -62,7 +62,7 @@ class Catalog:
             NodeLost: the node went away in between.
         """
         for _ in range(_CONFLICTS):
-            with contextlib.suppress(RecoveryConflict):  # replay had its way, and lets the next pass
+            with contextlib.suppress(NodeLost):  # replay ended the session, and lets the next pass: the node is there
                 return self._ask(question, parameters)
         return self._ask(question, parameters)
 

@@ -32,12 +32,14 @@ def compare(couple: Couple, request: Request) -> Iterator[Compared | Suspect | U
         NodeUnreachable, NodeLost: a node went away.
     """
     nodes = [TupleSession(node, request.max_snapshot_s) for node in (couple.primary, couple.standby)]
-    try:
-        with ThreadPoolExecutor(1) as helper:
+    with ThreadPoolExecutor(1) as helper:
+        try:
             yield from _checked(nodes[0], nodes[1], helper, request)
-    finally:
-        for node in nodes:
-            node.close()
+        finally:
+            for node in nodes:
+                node.stop()
+                node.cancel()
+                node.close()
 
 
 def _checked(

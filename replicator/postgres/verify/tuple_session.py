@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import psycopg
 import sqlalchemy
+import sqlalchemy.exc
 from sqlalchemy import Row, TextClause
 
 from replicator import sql
@@ -207,11 +208,14 @@ def isolated(
 
 
 def on_both(helper: Executor, first: Callable[[], _Answer], second: Callable[[], _Answer]) -> tuple[_Answer, _Answer]:
-    """Run one thing on each node at a time; an error of either is raised when both have ended."""
+    """Run one thing on each node at a time; an error of either is raised when both have ended.
+
+    An interrupt is raised at once: who catches it ends what the other still does.
+    """
     other = helper.submit(second)
     try:
         answer = first()
-    except BaseException:
+    except Exception:
         with contextlib.suppress(Exception):
             other.result()
         raise
