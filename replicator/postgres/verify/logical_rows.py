@@ -49,6 +49,7 @@ from replicator.postgres.verify.subscription_nodes import SubscriptionNodes, pos
 from replicator.rule import Unseen
 from replicator.settling import Doubt, Sight, judged
 
+_SINCE = 150_000  # as servers count versions
 _RANGE_BYTES = 8 << 20
 _LEAST_ROWS, _MOST_ROWS = 500, 20_000  # of a range
 _FEW = 512  # rows that are as soon listed as hashed by buckets
@@ -69,13 +70,16 @@ def compare(couple: Couple, request: Request) -> Iterator[Compared | Suspect | U
         NodeUnreachable, NodeLost: a node went away.
     """
     publisher, subscriber = (Reader(node, couple.timeout_s) for node in (couple.primary, couple.standby))
+    if publisher.ask("catalog/asking_role")[0].version < _SINCE:
+        yield Suspect(What.ROWS, "all tables", Word.UNSETTLED, "what is published is told from PostgreSQL 15 on")
+        return
     if publisher.ask("verify/hash_of_bytes") != subscriber.ask("verify/hash_of_bytes"):
-        yield Suspect(What.ROWS, "rows", Word.UNSETTLED, "the two servers hash the same bytes differently")
+        yield Suspect(What.ROWS, "all tables", Word.UNSETTLED, "the two servers hash the same bytes differently")
         return
     (activity,) = publisher.ask("verify/sees_activity")
     if not activity.sees:
         why = "the role does not see which transactions are about to commit"
-        yield Suspect(What.ROWS, "rows", Word.UNSETTLED, why)
+        yield Suspect(What.ROWS, "all tables", Word.UNSETTLED, why)
         yield Unseen("sessions of others", publisher.where, "permission denied", f"grant pg_monitor to {activity.role}")
         return
     chosen = [table for table in subscribed.tables(publisher, subscriber) if _is_chosen(table.object, request.tables)]
