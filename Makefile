@@ -34,6 +34,7 @@ bench: $(VENV)/.bench $(VENV)/.peers
 	$(VENV)/bin/python benchmarks/decoding.py
 	$(VENV)/bin/python benchmarks/feed.py
 	$(VENV)/bin/python benchmarks/store.py
+	$(VENV)/bin/python benchmarks/verify.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
