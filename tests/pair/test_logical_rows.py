@@ -187,7 +187,8 @@ def written_to(both: Subscription, seed: float = 0.5) -> Iterator[Callable[[], N
 def explained(both: Subscription, table: str, more: Callable[[], None]) -> int:
     """Compare a table that the subscriber is behind with until it was read once; return how many rows were settled."""
     found: list[Suspect] = []
-    with psycopg.connect(both.subscriber.conninfo) as holder:
+    with pytest.MonkeyPatch.context() as patch, psycopg.connect(both.subscriber.conninfo) as holder:
+        patch.setattr(logical_rows, "_LEAST_ROWS", 10_000)  # one range, which is read before the subscriber goes on
         holder.execute('lock table app.item, app."City", app.log, app.event in exclusive mode')
         more()
         for one in logical_rows.compare(both.couple, dataclasses.replace(REQUEST, tables=(table,))):
