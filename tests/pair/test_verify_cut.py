@@ -15,8 +15,9 @@ from replicator.postgres import connection
 from replicator.postgres.embedded import NodeName
 from replicator.postgres.topology import wait_until
 from replicator.postgres.verify import tuple_session
+from replicator.postgres.verify.tuple_settling import RoleChanged
 from replicator.verify import verify
-from tests.fixtures.command import COMMAND, environment, hadrian
+from tests.fixtures.command import COMMAND, environment
 from tests.fixtures.defects import catch_up
 from tests.fixtures.pair import Pair, fresh_pair
 from tests.fixtures.relay import Relay
@@ -35,15 +36,12 @@ def pair() -> Iterator[Pair]:
         yield made
 
 
-def _arguments(pair: Pair, state: Path, *more: str) -> tuple[str, ...]:
-    urls = ("--primary", pair.embedded.url("a"), "--standby", pair.embedded.url("b"))
-    return ("verify", *urls, "--what", "rows", "--no-pages", "--resume", str(state), "--format", "json", *more)
-
-
 def _begun(pair: Pair, state: Path) -> subprocess.Popen[str]:
     """Begin a slow comparison, and return when it has come some way."""
+    urls = ("--primary", pair.embedded.url("a"), "--standby", pair.embedded.url("b"))
+    options = ("--what", "rows", "--no-pages", "--rate", "1", "--resume", str(state), "--format", "json")
     process = subprocess.Popen(
-        [*COMMAND, *_arguments(pair, state, "--rate", "1")],
+        [*COMMAND, "verify", *urls, *options],
         env=environment(),
         text=True,
         stdout=subprocess.PIPE,
@@ -56,11 +54,12 @@ def _begun(pair: Pair, state: Path) -> subprocess.Popen[str]:
 def _goes_on(pair: Pair, state: Path) -> None:
     """Check that a second comparison reads what is left, answers for all, and forgets how far the first had come."""
     known = state.read_text().count("\n") - 1
-    done = hadrian(*_arguments(pair, state))
-    assert done.returncode == 0, done.stderr
-    (wide,) = json.loads(done.stdout)["compared"]
-    assert wide["items"] == _BLOCKS
-    assert 0 < wide["size"] < _BLOCKS * 8192
+    request = Request(frozenset({What.ROWS}), pages=False, state=state)
+    report = verify(pair.embedded.url("a"), pair.embedded.url("b"), request)
+    assert (report.different, report.unsettled, report.cut) == ([], [], None)
+    (wide,) = report.compared
+    assert wide.items == _BLOCKS
+    assert 0 < wide.size < _BLOCKS * 8192
     assert known >= 2
     assert not state.exists()
 
@@ -119,3 +118,19 @@ def test_a_network_that_is_cut_is_a_node_that_is_lost(pair: Pair, monkeypatch: p
             assert isinstance(report.cut, NodeUnreachable | NodeLost) == is_cut, (fate, report.cut)
             relay.flow()
             relay.cut()
+
+
+def test_a_standby_that_was_promoted_is_no_standby_any_more(pair: Pair) -> None:
+    """Behind a takeover the two go their own ways: that is said, and no row is called different for it."""
+    taken = []
+
+    def take_over(_: Progress) -> None:
+        if not taken:
+            taken.append(pair.embedded.promote("b"))
+            pair.run("update wide set pad = 'mine'", "b")
+
+    request = Request(frozenset({What.ROWS}), pages=False, rate=2e6)
+    report = verify(pair.embedded.url("a"), pair.embedded.url("b"), request, watch=take_over)
+    assert report.different == []
+    assert isinstance(report.cut, RoleChanged)
+    assert "is no standby any more" in str(report.cut)
