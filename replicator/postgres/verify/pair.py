@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from functools import cached_property
 
 from replicator.comparison import Compared, Progress, Request, Suspect, What
 from replicator.errors import BadInput, NodeUnreachable
@@ -63,15 +62,15 @@ class ComparedPair:
     def __init__(self, primary_url: str, standby_url: str, mode: Mode | None, timeout_s: float) -> None:
         self._couple = Couple(PostgresDatabase(primary_url), PostgresDatabase(standby_url), timeout_s)
         self._catalogs = Catalog(primary_url, timeout_s), Catalog(standby_url, timeout_s)
-        self._asked_for = mode
+        self._mode = mode
 
-    @cached_property
+    @property
     def mode(self) -> Mode:
         """What was asked for, or what the nodes say. Raises: NodeUnreachable."""
-        if self._asked_for is not None:
-            return self._asked_for
-        subscribed = LogicalPair(*self._catalogs).is_subscribed()
-        return Mode.POSTGRES_LOGICAL if subscribed else Mode.POSTGRES_PHYSICAL
+        if self._mode is None:
+            subscribed = LogicalPair(*self._catalogs).is_subscribed()
+            self._mode = Mode.POSTGRES_LOGICAL if subscribed else Mode.POSTGRES_PHYSICAL
+        return self._mode
 
     def check(self) -> None:
         """Look at the roles, and whether the two belong together. Raises: BadInput, NodeUnreachable."""
