@@ -25,7 +25,7 @@ from replicator.errors import BadInput, StoreCorrupt
 _LEVEL = 1
 # What goes with that level, but for the table of matches; longer blocks than 128 kB there are none.
 _PLANES = zstandard.ZstdCompressionParameters.from_level(_LEVEL, window_log=17, hash_log=6, min_match=7)
-_SAMPLE_BYTES = 32 << 10
+_SAMPLE_BYTES = 16 << 10
 _WIDTHS = (2, 4, 8)
 
 

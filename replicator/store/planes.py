@@ -64,14 +64,17 @@ def turned_back(numbers: Numbers, width: int) -> Numbers:
 
 def planes(numbers: Numbers, width: int) -> bytes:
     """Return every number's first byte, then every second byte, and so on."""
-    content: bytes = numbers.view(np.uint8).reshape(-1, width).T.tobytes()
-    return content
+    parts = [numbers]
+    # Halves of numbers, halves of those: a processor takes many at once so, where it takes single bytes one by one.
+    while (width := width // 2) > 0:
+        parts = [half.astype(f"<u{width}") for part in parts for half in (part, part >> (8 * width))]
+    return b"".join(map(memoryview, parts))
 
 
 def joined(content: bytes, width: int) -> Numbers:
     """Return the numbers, unsigned, whose bytes lie in planes."""
     parts: npt.NDArray[Any] = np.frombuffer(content, np.uint8).reshape(width, -1)
-    # Neighbours at a time: a processor takes many numbers at once so, where to gather a number's bytes it takes one.
+    # Neighbours at a time, for the same reason.
     while len(parts) > 1:
         bits = 8 * parts.itemsize
         wider = parts[1::2].astype(f"<u{2 * parts.itemsize}")
