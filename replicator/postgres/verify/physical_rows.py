@@ -134,7 +134,8 @@ class _Tally:
         self.suspects |= seen.suspects
         self.settled += seen.settled
         self.rewritten |= seen.rewritten
-        self.unclean.append((span, seen.tuples))
+        if not seen.left:
+            self.unclean.append((span, seen.tuples))
         for block, (word, why) in seen.damaged.items():
             told = self.different if word is Word.DIFFERENT else self.unsettled
             told.append(Settled(f"block {block}", word, why, None, None))
@@ -169,13 +170,14 @@ class _Comparison:
         self._total = sum(relation.size for relation in self._waiting)
         self._done = 0
         self._reading: set[Future[SpanSeen]] = set()
+        self._flying: deque[_Flying] = deque()
         self._rewrites: Counter[int] = Counter()
         self._toast: dict[str, _Tally] = {}  # by the table whose values it has
 
     def seen(self) -> Iterator[Seen]:
         """Compare, and yield what is seen."""
         yield from self._not_compared()
-        flying: deque[_Flying] = deque()
+        flying = self._flying
         threading.Thread(target=self._listen, daemon=True).start()
         with ThreadPoolExecutor(self._request.jobs) as pool:
             try:
@@ -183,7 +185,7 @@ class _Comparison:
                 while True:
                     flying.extend(itertools.islice(spans, 2 * self._request.jobs - len(flying)))
                     if flying:
-                        yield from self._landed(*flying.popleft())
+                        yield from self._landed(pool, *flying.popleft())
                     elif self._waiting:
                         spans = self._spans(pool)
                     else:
@@ -240,11 +242,14 @@ class _Comparison:
             for span in spans:
                 if tally.is_given_up:
                     break
-                future = pool.submit(self._compare, relation, span)
-                self._reading.add(future)
-                future.add_done_callback(self._reading.discard)
-                yield tally, span, future
+                yield tally, span, self._begun(pool, relation, span)
             yield tally, None, None
+
+    def _begun(self, pool: ThreadPoolExecutor, relation: Relation, span: Span) -> Future[SpanSeen]:
+        future = pool.submit(self._compare, relation, span)
+        self._reading.add(future)
+        future.add_done_callback(self._reading.discard)
+        return future
 
     def _compare(self, relation: Relation, span: Span) -> SpanSeen:
         self._pace.wait(relation.bytes_of(span), self._stopped)
@@ -254,7 +259,9 @@ class _Comparison:
         finally:
             self._idle.put(sessions)
 
-    def _landed(self, tally: _Tally, span: Span | None, future: Future[SpanSeen] | None) -> Iterator[Seen]:
+    def _landed(
+        self, pool: ThreadPoolExecutor, tally: _Tally, span: Span | None, future: Future[SpanSeen] | None
+    ) -> Iterator[Seen]:
         if span is None or future is None:
             yield from self._finished(tally)
             return
@@ -264,6 +271,8 @@ class _Comparison:
             tally.refused = str(error)
             return
         self._done += tally.relation.bytes_of(span)
+        if tally.is_given_up:
+            return
         if seen.is_clean:
             tally.tuples += seen.tuples
             tally.size += tally.relation.bytes_of(span)
@@ -271,8 +280,11 @@ class _Comparison:
             self._resumption.same(tally.relation, span, seen.tuples, tally.lsn)
         else:
             tally.add(span, seen)
-        if len(tally.suspects) > _SUSPECTS:
+        if len(tally.suspects) > _SUSPECTS or seen.left:
             self._settle(tally)
+        for rest in seen.left:
+            if not tally.is_given_up:
+                self._flying.appendleft((tally, rest, self._begun(pool, tally.relation, rest)))
         yield Progress(tally.relation.owner or tally.relation.name, self._done, self._total)
 
     def _settle(self, tally: _Tally) -> None:

@@ -32,6 +32,7 @@ from replicator.postgres.verify.tuple_version import Snapshot, Version, explaine
 
 _LISTED_BLOCKS = 64  # whose row versions are held at once
 _HASHED_BLOCKS = 4096
+_SUSPECTS = 5_000  # that are brought from one span at once
 _POLL_S = 0.1
 
 _Digest = tuple[int, str] | None  # how many tuples, and what they hash to; None where they cannot be read
@@ -88,6 +89,7 @@ class SpanSeen:
         damaged: blocks that cannot be read, with the word and the reason.
         open: what could not be compared in time, and why.
         rewritten: whether the table has another file by now.
+        left: what is still to be looked at, once there is room for more suspects.
     """
 
     tuples: int = 0
@@ -96,11 +98,12 @@ class SpanSeen:
     damaged: dict[int, tuple[Word, str]] = field(default_factory=dict)
     open: list[tuple[Span, str]] = field(default_factory=list)
     rewritten: bool = False
+    left: list[Span] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
         """Whether nothing of it is left to be looked at."""
-        return not (self.suspects or self.damaged or self.open or self.rewritten)
+        return not (self.suspects or self.damaged or self.open or self.rewritten or self.left)
 
     def add(self, part: SpanSeen) -> None:
         """Add what was seen of a part of it."""
@@ -108,6 +111,7 @@ class SpanSeen:
         self.suspects |= part.suspects
         self.settled += part.settled
         self.damaged |= part.damaged
+        self.left += part.left
 
 
 def compared(sessions: Sessions, relation: Relation, span: Span, patience_s: float) -> SpanSeen:
@@ -120,7 +124,7 @@ def compared(sessions: Sessions, relation: Relation, span: Span, patience_s: flo
     seen = SpanSeen()
     deadline = time.monotonic() + patience_s
     waiting = [span]
-    while waiting:
+    while waiting and not seen.left:
         part = waiting.pop()
         try:
             seen.add(_part(sessions, relation, part))
@@ -141,6 +145,7 @@ def compared(sessions: Sessions, relation: Relation, span: Span, patience_s: flo
                 waiting.append(part)
             else:
                 seen.open.append((part, str(error)))
+    seen.left += reversed(waiting)
     return seen
 
 
@@ -157,6 +162,10 @@ def _part(sessions: Sessions, relation: Relation, span: Span) -> SpanSeen:
     seen = SpanSeen(here[0] if here is not None else 0)
     blocks = list(_different_blocks(sessions, relation, span))
     for first in range(0, len(blocks), _LISTED_BLOCKS):
+        if len(seen.suspects) > _SUSPECTS:
+            seen.left.append(Span(blocks[first], span.behind))
+            seen.tuples = 0  # of a part that is read again in part
+            break
         _list(sessions, relation, blocks[first : first + _LISTED_BLOCKS], seen)
     return seen
 
