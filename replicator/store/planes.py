@@ -68,7 +68,7 @@ def planes(numbers: Numbers, width: int) -> bytes:
     # Halves of numbers, halves of those: a processor takes many at once so, where it takes single bytes one by one.
     while (width := width // 2) > 0:
         parts = [half.astype(f"<u{width}") for part in parts for half in (part, part >> (8 * width))]
-    return b"".join(map(memoryview, parts))
+    return b"".join(part.data for part in parts)
 
 
 def joined(content: bytes, width: int) -> Numbers:
