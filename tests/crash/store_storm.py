@@ -46,6 +46,7 @@ autovacuum_naptime = 2s
 min_wal_size = 32MB
 max_wal_size = 128MB
 wal_retrieve_retry_interval = 100ms
+wal_receiver_status_interval = 1s
 """
 KINDS = ("writer", "standby", "primary", "takeover", "behind", "network", "disk", "bit")
 STAGES = ("chunks", "manifest", "meaning", "commit", "in doubt", "committed", "waiting")
