@@ -15,4 +15,5 @@ cross join lateral (
   where
     tuple.ctid >= cast('(' || wanted.block || ',0)' as tid)
     and tuple.ctid < cast('(' || wanted.block + 1 || ',0)' as tid)
+  offset 0 -- kept apart: as a join, it would read the whole table for each block
 ) as found
