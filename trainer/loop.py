@@ -8,15 +8,16 @@ When a node goes away the session ends on every rank, and the next one begins on
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.distributed as dist
 from torch.distributed.device_mesh import DeviceMesh
 
-from replicator.errors import NodeLost, NodeUnreachable
+from replicator.errors import NodeLost, NodeUnreachable, StoreCorrupt
 from replicator.position import Cursor, Lsn
 from replicator.postgres.adapter import PostgresDatabase
+from replicator.store.manifest import Blob
 from trainer import checkpoint, dataset, model, place, step
 from trainer.chorus import agree
 from trainer.coordinator import Coordinator
@@ -58,6 +59,7 @@ class _Session:
         self._recipe = recipe
         self._place = found
         self._primary = nodes[found.primary]
+        self._holders = [self._primary, *(nodes[number] for number in found.standbys)]
         self._model = model.build(recipe.model, mesh)
         self._optim = step.optimizer(self._model, recipe.optimizer)
         self._state = State(self._model, self._optim, recipe.seed)
@@ -91,7 +93,7 @@ class _Session:
 
     def _load(self, artifact_id: int) -> None:
         tensors = self._state.tensors()
-        blobs = checkpoint.load(tensors, self._primary, artifact_id)
+        blobs = _loaded(tensors, self._holders, artifact_id)
         self._state.restore_generator(tensors)
         self._saver.start_from(tensors, blobs)
 
@@ -108,3 +110,17 @@ class _Session:
         batches = [torch.tensor(tokens) for tokens in agree(self._coordinator.held_out)]
         rows = sum(len(batch) for batch in batches)
         emit("held-out", when=when, rows=rows, loss=step.evaluate(self._model, batches))
+
+
+def _loaded(
+    tensors: Mapping[str, torch.Tensor], nodes: Sequence[PostgresDatabase], artifact_id: int
+) -> tuple[Blob, ...]:
+    """Load from the first of these nodes whose disk has kept the checkpoint. Raises: StoreCorrupt: none has."""
+    node, *others = nodes
+    try:
+        return checkpoint.load(tensors, node, artifact_id)
+    except StoreCorrupt as error:
+        emit("damaged", where=node.where, message=str(error))
+        if not others:
+            raise
+    return _loaded(tensors, others, artifact_id)

@@ -118,6 +118,41 @@ def _put_back(ground: Ground) -> None:
         run.put_back(run.target(to="3", at=None), force=False)
 
 
+def test_a_checkpoint_that_the_primarys_disk_has_damaged_is_loaded_from_the_standby(ground: Ground) -> None:
+    """The page that the server refuses is told, and the run ends in the bits of one that met none."""
+    from trainer.launch import Launch
+
+    ground.write(9, 20)
+    with Launch(ground.recipe(), ground.urls, ground.folder) as launched:
+        for event in launched.events():
+            if (event["event"], event.get("step")) == ("durable", 3):
+                break
+    _flip_a_bit_of_the_largest_chunk(ground)
+    ground.write(21, 60)
+    events = ground.train(ground.recipe())
+    (damaged,) = named(events, "damaged")
+    assert damaged["where"] == ground.pair.primary.where
+    assert "invalid page in block" in damaged["message"]
+    assert named(events, "resumed")[0]["step"] == 3
+    reference = ground.train(ground.reference())
+    assert named(events, "finished")[0]["digest"] == named(reference, "finished")[0]["digest"]
+
+
+def _flip_a_bit_of_the_largest_chunk(ground: Ground) -> None:
+    pair = ground.pair
+    ((body,),) = pair.run("select body from hadrian.chunk order by octet_length(body) desc limit 1")
+    catalog = "select pg_relation_filepath(reltoastrelid) from pg_class where oid = 'hadrian.chunk'::regclass"
+    ((path,),) = pair.run(catalog)
+    pair.run("checkpoint")  # what is replayed when it starts again lies behind that
+    pair.embedded.kill("a")
+    pair.primary.close()
+    file = pair.embedded.directory / "a" / str(path)
+    content = bytearray(file.read_bytes())
+    content[content.index(bytes(body)[:64])] ^= 4  # type: ignore[arg-type]
+    file.write_bytes(content)
+    pair.embedded.start(["a"])
+
+
 def test_a_finished_run_has_nothing_left_to_do(ground: Ground) -> None:
     """Running it once more trains no step and ends in the same digest."""
     ground.write(9, 60)
