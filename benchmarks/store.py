@@ -15,6 +15,7 @@ One run, one embedded pair, medians of turns. What each figure is stands in the 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import statistics
 import tempfile
@@ -55,13 +56,13 @@ def main() -> None:
         ):
             found[form] = _form(scene, *pair_of, form, arguments.repeats, folder)
         del first, pair_of
-        moved = ({key: one + 0.0 for key, one in second.items()} for _ in range(9))
+        moved = ({key: one * (1 + turn / 512) for key, one in second.items()} for turn in itertools.count(1))
         found["saves_s"] = peers.saves(scene, moved, folder)
         _say(f"keeping a state of {_bytes(second) / 1e6:,.0f} MB, s", found["saves_s"])
-        held = stall.stall(second.copy, states.passes(), scene.target, arguments.repeats, folder)
+        held = stall.stall(moved.__next__, states.passes(), scene.target, arguments.repeats, folder)
         found["held_s"] = {name: statistics.median(one) for name, one in held.items()}
         _say("training held by a save, s", found["held_s"])
-        del second
+        del second, moved
         found["lora_bytes"] = sizes.stored(scene, *states.adapted())
     found["load_average"].append(os.getloadavg()[0])
     ratios = _ratios(found)
