@@ -38,7 +38,7 @@ from replicator.store.reader import Piece
 MOST_DEPTH = 4
 _BATCH_BYTES = 8 << 20
 _SENDERS = 2  # while one waits, for the server or for a processor, the other's chunks are written
-_PENDING_BYTES = 4 * _BATCH_BYTES  # of which it is asked at once what is there
+_PENDING_BYTES = 2 * _BATCH_BYTES  # of which it is asked at once what is there
 
 
 @dataclass(slots=True)

@@ -60,7 +60,7 @@ def test_show_tells_what_a_checkpoint_is_made_of(store: Store) -> None:
     settings = _settings(store)
     done = hadrian("checkpoint", "tag", "shown/2", "good", **settings)
     assert (done.returncode, done.stdout) == (0, "checkpoint shown/2 is tagged good\n")
-    store.catch_up()
+    store.acknowledged()
     done = hadrian("checkpoint", "show", "shown:good", **settings)
     assert (done.returncode, done.stderr) == (0, "")
     first, *lines = done.stdout.splitlines()

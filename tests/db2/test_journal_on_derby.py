@@ -65,15 +65,17 @@ FULL = (
 SCHEMAS = ("xsyscat", "xsysproc")
 _TRIGGERS = "sys.systriggers t join sys.sysschemas s on s.schemaid = t.schemaid"
 _TABLES = "sys.systables t join sys.sysschemas s on s.schemaid = t.schemaid"
+_TABLE_COLUMNS = "tabschema, tabname, tbspace, index_tbspace, long_tbspace"
 VIEWS = (
     f"create view xsyscat.triggers (trigschema, trigname) as select schemaname, triggername from {_TRIGGERS}",
-    f"create view xsyscat.tables (tabschema, tabname) as select schemaname, tablename from {_TABLES}",
+    f"create view xsyscat.tables ({_TABLE_COLUMNS}) as select schemaname, tablename, 'T', 'T', 'T' from {_TABLES}",
 )
 HADR = "xsysproc.mon_get_hadr"
 TRIGGERS = "select count(*) from xsyscat.triggers where trigname like 'hadrian%'"
 COLUMN_CATALOG = (
     "create table xsyscat.columns (tabschema varchar(128), tabname varchar(128), colname varchar(128), "
-    "typename varchar(128), length integer, scale integer, codepage integer, keyseq integer, colno integer)"
+    "typename varchar(128), length integer, scale integer, codepage integer, keyseq integer, colno integer, "
+    "logged char(1) default 'Y')"
 )
 
 
@@ -85,7 +87,8 @@ class Node:
         self.server = Db2Server(peer.url(), 30)
         for statement in (*(f"create schema {schema}" for schema in SCHEMAS), COLUMN_CATALOG, *VIEWS):
             self.run(statement)
-        self.run(f"create table {HADR} ({TABLES[HADR]})")
+        for monitor in (HADR, "xsysproc.mon_get_tablespace"):
+            self.run(f"create table {monitor} ({TABLES[monitor]})")
         assert str(migrate.install(peer.url()).applied[0]) == "0001_store"
         assert migrate.upgrade(peer.url()).applied == ()
         columns = "kind, name, manifest_bytes, sha256, plain_bytes"
@@ -104,7 +107,8 @@ class Node:
 
     def describe(self, schema: str, name: str, catalog: list[tuple[Any, ...]]) -> None:
         """Write a table's columns into the catalog."""
-        statement = f"insert into xsyscat.columns values (?, ?, ?, {', '.join('?' * 6)})"
+        names = "tabschema, tabname, colname, typename, length, scale, codepage, keyseq, colno"
+        statement = f"insert into xsyscat.columns ({names}) values (?, ?, ?, {', '.join('?' * 6)})"
         for place, column in enumerate(catalog):
             self.run(statement, schema, name, *column, place)
 

@@ -313,7 +313,8 @@ def test_what_was_killed_can_be_dropped_instead(site: Site) -> None:
 def test_a_feed_is_created_by_one_at_a_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two would take one another's parts for their own."""
     busy_table.make(site, "claimed", 1)
-    monkeypatch.setattr(creation, "_DEAD_S", 0)
-    with site.nodes["a"].creating("claimed"), pytest.raises(SlotInUse, match="is being created by somebody else"):
-        _create(site, "claimed")
+    with monkeypatch.context() as patch, site.nodes["a"].creating("claimed"):
+        patch.setattr(creation, "_DEAD_S", 0)
+        with pytest.raises(SlotInUse, match="is being created by somebody else"):
+            _create(site, "claimed")
     busy_table.check_exact(site, _create(site, "claimed"))
