@@ -12,6 +12,7 @@ that it answers at once. Whatever goes wrong is one line on standard error, with
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import re
 import signal
@@ -147,6 +148,8 @@ def _run(arguments: list[str]) -> int:
 
 def _prepare() -> None:
     """Let a termination unwind as Ctrl-C does, so that nothing we started is left behind."""
+    # The driver logs what it meets while a session ends; the one line that we print says what matters.
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
