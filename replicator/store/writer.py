@@ -28,7 +28,7 @@ from sqlalchemy import Connection
 
 from replicator.chunk import Chunk, Coding
 from replicator.database import Database
-from replicator.errors import StoreCorrupt
+from replicator.errors import HadrianError, StoreCorrupt
 from replicator.store import codec, quota, reader, sealing
 from replicator.store.admission import Admission, admit
 from replicator.store.digest import CHUNK_BYTES, split
@@ -206,6 +206,9 @@ class Writer:
             one.sent.result()
         except BaseException:
             self._pending |= one.pending
+            while self._under_way:  # what failed with it must not fail the next call, which may find room
+                with contextlib.suppress(HadrianError):
+                    self._await_sent()
             raise
         self._known.update(one.pending)
         self.written.new_chunks += len(one.pending)
