@@ -40,7 +40,6 @@ from torch.distributed.checkpoint.planner import (
     WriteItemType,
 )
 from torch.distributed.checkpoint.storage import StorageReader, StorageWriter, WriteResult
-from torch.distributed.tensor import DTensor
 from torch.futures import Future
 
 from replicator.database import Database
@@ -49,6 +48,7 @@ from replicator.position import Cursor
 from replicator.store import checkpoints, reader
 from replicator.store.manifest import Blob
 from replicator.store.writer import Earlier, Writer, Written, publish
+from trainer.shard import local_bytes
 
 # A dtype read from a database is looked up here, never evaluated.
 _DTYPES = {
@@ -126,8 +126,7 @@ def as_stored(tensors: Mapping[str, torch.Tensor], blobs: Iterable[Blob]) -> dic
     stored = {blob.name: blob for blob in blobs}
     found = {}
     for item in create_default_local_save_plan(dict(tensors), is_coordinator=True).items:
-        tensor = tensors[item.index.fqn]
-        data = _bytes(tensor.to_local() if isinstance(tensor, DTensor) else tensor)
+        data = local_bytes(tensors[item.index.fqn])
         blob = stored.get(_blob_name(item.index))
         if blob is not None and blob.size == len(data):
             found[blob.name] = Earlier(blob, data)
@@ -142,7 +141,7 @@ def put_whole(writer: Writer, name: str, tensor: torch.Tensor) -> Blob:
         "offset": [0] * tensor.ndim, "size": list(tensor.shape),
     }  # fmt: skip
     offset = ",".join(["0"] * tensor.ndim)
-    return writer.put(f"{name}@{offset}", _bytes(tensor), attributes, width=tensor.element_size())
+    return writer.put(f"{name}@{offset}", local_bytes(tensor), attributes, width=tensor.element_size())
 
 
 def stored(database: Database, artifact_id: int) -> dict[str, TensorStorageMetadata]:
@@ -225,7 +224,7 @@ class StoreWriter(StorageWriter):
         tensor = planner.resolve_data(item)
         assert isinstance(tensor, torch.Tensor)  # noqa: S101 - DCP resolves what is not BYTE_IO to a tensor
         _check_dtype(item.index.fqn, tensor)
-        data = _bytes(tensor)
+        data = local_bytes(tensor)
         name = _blob_name(item.index)
         earlier = (self._earlier or {}).get(name)
         blob = writer.put(name, data, width=tensor.element_size(), earlier=earlier)
@@ -254,10 +253,6 @@ def _check_dtype(name: str, tensor: torch.Tensor) -> None:
         raise HadrianError(
             f"{name} is of {tensor.dtype}, which could not be read back", hint=f"use {', '.join(_DTYPES)}"
         )
-
-
-def _bytes(tensor: torch.Tensor) -> memoryview:
-    return memoryview(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
 
 
 def _blob_name(index: MetadataIndex) -> str:
@@ -395,7 +390,7 @@ def _take(blob: Blob, came: Iterator[bytes | memoryview], items: Sequence[ReadIt
     """Copy a blob, whose pieces come next, to where it is wanted."""
     shard = _Shard.parse(blob)
     stored = _place(shard, items, planner)
-    content, offset = _bytes(stored), 0
+    content, offset = local_bytes(stored), 0
     for piece in itertools.islice(came, len(blob.chunks)):
         content[offset : offset + len(piece)] = piece
         offset += len(piece)

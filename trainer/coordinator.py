@@ -16,17 +16,16 @@ from replicator.errors import NodeLost
 from replicator.feed.reader import Reader
 from replicator.lineage import RowKeys
 from replicator.position import Cursor
-from replicator.postgres import run_lock, topology
+from replicator.postgres import run_lock
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.snapshot import read_published
 from replicator.step_journal import Step
 from replicator.store import checkpoints
 from replicator.store.durability import Durability, Durable
 from replicator.store.standbys import Wanted
-from replicator.topology import Role
 from trainer import dataset
 from trainer.events import emit
-from trainer.place import Place, feed_of
+from trainer.place import Place, feed_of, one_timeline
 from trainer.recipe import Recipe
 from trainer.saver import Saver
 from trainer.spares import Spares
@@ -131,7 +130,7 @@ class Coordinator:
         reached = self._feed.cursor()
         if self._kept is None or self._read_to != self._kept[1] or reached.lsn < self._passed + _PASSED_BYTES:
             return
-        self._check_timeline()
+        self._timeline = one_timeline(self._primary, self._source)
         step, _ = self._kept
         checkpoints.pass_over(self._primary, self._recipe.run, step, reached)
         self._durability.follow(step, reached, self._primary.committed())
@@ -141,7 +140,7 @@ class Coordinator:
         """Write the step to the journal, or compare it with what the journal has. Raises: ReplayDiverged."""
         batch = self._batch
         assert batch is not None  # noqa: S101 - a step follows its batch
-        done = Step(number, batch.before, batch.after, len(batch.rows), batch.changes_sha256, loss, norm)
+        done = batch.step(number, loss, norm)
         recorded = self._recorded.get(number)
         if recorded is None:
             assert self._row_keys is not None  # noqa: S101 - open() comes first
@@ -165,14 +164,8 @@ class Coordinator:
             return None
         self._look_after(wait=True)
         emit("checkpoint-begin", step=number)
-        self._check_timeline()
+        self._timeline = one_timeline(self._primary, self._source)
         return [str(self._cursor.lsn), self._cursor.seq, self._timeline]
-
-    def _check_timeline(self) -> None:
-        written, read = topology.look(self._primary), topology.look(self._source)
-        if written.role is not Role.PRIMARY or written.timeline != read.timeline:
-            raise NodeLost(f"{self._source.where} is on timeline {read.timeline}, {self._primary.where} is not")
-        self._timeline = written.timeline
 
     def _look_after(self, *, wait: bool = False) -> None:
         """Follow a checkpoint that has been saved meanwhile, or wait for it; tell what has become durable."""

@@ -17,6 +17,7 @@ from replicator.batch import as_json, rows_digest
 from replicator.change import Change
 from replicator.errors import BadInput
 from replicator.position import Cursor
+from replicator.step_journal import Step
 from trainer.recipe import DataSection
 
 IGNORED_LABEL = -100  # torch.nn.functional.cross_entropy's ignore_index
@@ -36,6 +37,10 @@ class Batch:
     after: Cursor
     rows: tuple[Change, ...]
     changes_sha256: bytes
+
+    def step(self, number: int, loss: float, norm: float) -> Step:
+        """Return the step that was done with it, as the journal has it."""
+        return Step(number, self.before, self.after, len(self.rows), self.changes_sha256, loss, norm)
 
 
 def take(read: Callable[[], Change], before: Cursor, rows_per_step: int) -> Batch:

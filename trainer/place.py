@@ -109,3 +109,15 @@ def feed_of(primary: PostgresDatabase, recipe: Recipe) -> Definition:
             hint=f"run: hadrian feed create {recipe.feed.name} --publication ...",
         )
     return definition
+
+
+def one_timeline(primary: PostgresDatabase, source: PostgresDatabase) -> int:
+    """Return the timeline that both are on, the node that is written to and the one that rows are read from.
+
+    Raises:
+        NodeLost: they are on two, or the first is no primary any more.
+    """
+    written, read = topology.look(primary), topology.look(source)
+    if written.role is not Role.PRIMARY or written.timeline != read.timeline:
+        raise NodeLost(f"{source.where} is on timeline {read.timeline}, {primary.where} is not")
+    return written.timeline

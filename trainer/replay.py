@@ -15,26 +15,23 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.tensor import DTensor
 
 from replicator import recovery, step_journal
 from replicator.change import Change
 from replicator.errors import ArtifactMissing, NodeLost, ReplayDiverged, StoreCorrupt
 from replicator.feed.reader import Reader
 from replicator.position import Cursor
-from replicator.postgres import topology
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.recovery import Leg, Plan, Start
 from replicator.step_journal import Step
-from replicator.store import checkpoints
 from replicator.store.manifest import Blob
 from replicator.store.writer import Earlier
-from replicator.topology import Role
 from trainer import checkpoint, dataset, export, model, step
 from trainer.chorus import agree
 from trainer.events import emit
-from trainer.place import feed_of
+from trainer.place import feed_of, one_timeline
 from trainer.recipe import Recipe
+from trainer.shard import local_bytes
 from trainer.state import State
 
 _READ_TIMEOUT_S = 1.0
@@ -87,13 +84,7 @@ def _store(
     earlier: dict[str, Earlier],
 ) -> None:
     """Store the state as the run's checkpoint, if rows and writes are of one timeline still."""
-
-    def check() -> None:
-        written, read = topology.look(nodes[plan.store]), topology.look(nodes[plan.source])
-        if written.role is not Role.PRIMARY or written.timeline != read.timeline:
-            raise NodeLost(f"{nodes[plan.store].where} is no longer the primary of {nodes[plan.source].where}")
-
-    agree(check)
+    agree(lambda: one_timeline(nodes[plan.store], nodes[plan.source]))
     target = checkpoint.Target(nodes[plan.store], recipe.run, leg.end, leg.cursor)
     sent = checkpoint.save(tensors, target, earlier)
     sums = torch.tensor([sent.plain_bytes, sent.stored_bytes])
@@ -148,8 +139,7 @@ class _Replay:
             return
         self._at = None
         tensors = self.state.tensors()
-        with checkpoints.reading(self._store, start.artifact_id):
-            self._blobs = checkpoint.load(tensors, self._store, start.artifact_id)
+        self._blobs = checkpoint.load(tensors, self._store, start.artifact_id)
         self.state.restore_generator(tensors)
         self._at = start.step
 
@@ -173,7 +163,9 @@ class _Replay:
         stored = {name: tensor.clone() for name, tensor in live.items()}
         checkpoint.load(stored, self._store, leg.artifact_id)
         names = sorted(self.state.of_every_rank())
-        found = torch.tensor([int(name in live and _bits(live[name]) != _bits(stored[name])) for name in names])
+        found = torch.tensor(
+            [int(name in live and local_bytes(live[name]) != local_bytes(stored[name])) for name in names]
+        )
         dist.all_reduce(found)
         differing = [name for name, count in zip(names, found.tolist(), strict=True) if count]
         self._at = None if differing else leg.end
@@ -182,11 +174,6 @@ class _Replay:
     def close(self) -> None:
         """End the reading."""
         self._rows.close()
-
-
-def _bits(tensor: torch.Tensor) -> bytes:
-    local = tensor.to_local() if isinstance(tensor, DTensor) else tensor
-    return local.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
 class _Rows:
@@ -244,7 +231,7 @@ class _Rows:
         recorded = self._recorded.get(number)
         if recorded is None:
             raise ArtifactMissing(f"{self._store.where}: the journal of run {self._recipe.run} has no step {number}")
-        Step(number, batch.before, batch.after, len(batch.rows), batch.changes_sha256, loss, norm).check(recorded)
+        batch.step(number, loss, norm).check(recorded)
         self._cursor = batch.after
         emit("step", step=number, loss=loss, grad_norm=norm, rows=len(batch.rows), cursor=str(batch.after))
 

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from torch.distributed.tensor import DTensor
 
 from replicator.store.manifest import Blob
 from replicator.store.writer import Earlier, Written
 from trainer import checkpoint
 from trainer.checkpoint import Target
+from trainer.shard import local
 
 _State = Mapping[str, torch.Tensor]
 
@@ -96,7 +96,7 @@ class Saver:
             if name not in copy:
                 copy[name] = tensor.clone()
             else:
-                _local(copy[name]).copy_(_local(tensor))
+                local(copy[name]).copy_(local(tensor))
         return copy
 
     def _save(self, tensors: _State, target: Target, began: float) -> Saved:
@@ -124,7 +124,3 @@ class Saver:
     def close(self) -> None:
         """Wait until what is under way has ended, well or not: a checkpoint that exists is found by who comes next."""
         self._thread.shutdown()
-
-
-def _local(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor

@@ -10,7 +10,8 @@ import hashlib
 
 import torch
 import torch.distributed as dist
-from torch.distributed.tensor import DTensor
+
+from trainer.shard import local, local_bytes
 
 _DIGEST_BYTES = 32
 
@@ -64,9 +65,8 @@ class State:
         """
         mine = hashlib.sha256()
         for name, tensor in sorted(self.tensors().items()):
-            local = (tensor.to_local() if isinstance(tensor, DTensor) else tensor).contiguous()
-            mine.update(f"{name} {local.dtype} {tuple(local.shape)}\n".encode())
-            mine.update(memoryview(local.reshape(-1).view(torch.uint8).numpy()))
+            mine.update(f"{name} {tensor.dtype} {tuple(local(tensor).shape)}\n".encode())
+            mine.update(local_bytes(tensor))
         own = torch.frombuffer(bytearray(mine.digest()), dtype=torch.uint8)
         every = [torch.empty(_DIGEST_BYTES, dtype=torch.uint8) for _ in range(dist.get_world_size())]
         dist.all_gather(every, own)
