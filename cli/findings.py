@@ -5,12 +5,15 @@ Everything here may hold names from a database, so each text is made one line, a
 
 from __future__ import annotations
 
+import contextlib
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cli import render
+from cli.options import ReportFormat
 from replicator.audit import Report
+from replicator.errors import HadrianError
 from replicator.rule import Finding, Grade, Unseen
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -114,9 +117,15 @@ def nagios(report: Report) -> str:
     return f"{monitored(state, text)} | {data}"
 
 
-def nagios_blind(reason: str) -> str:
-    """Return the line for an audit that could not look."""
-    return monitored("UNKNOWN", reason)
+@contextlib.contextmanager
+def told_to_monitor(output: ReportFormat) -> Iterator[None]:
+    """Tell a monitor, which reads standard output, that what the block does could not look; the error goes on."""
+    try:
+        yield
+    except HadrianError as error:
+        if output == "nagios":
+            render.line(monitored("UNKNOWN", str(error)))
+        raise
 
 
 def monitored(state: str, text: str) -> str:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
 from replicator.errors import BadInput
+
+if TYPE_CHECKING:
+    from replicator.rule import Mode
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -142,7 +145,43 @@ format_option = click.option(
     help="A table for people, or JSON for programs.",
 )
 
+ReportFormat = Literal["table", "json", "nagios", "html"]
+report_format_option = click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json", "nagios", "html"]),
+    default="table",
+    show_default=True,
+    help="A table for people, JSON for programs, a line for monitors, or a page.",
+)
+
+tables_option = click.option(
+    "--table",
+    "tables",
+    metavar="PATTERN",
+    multiple=True,
+    help="Tables whose rows are compared, as schema.table with * and ?; repeat it. By default, all.",
+)
+
 MODES = ("postgres-physical", "postgres-logical", "db2-hadr")
+
+
+def _mode(_context: click.Context, _option: click.Parameter, value: str) -> Mode | None:
+    from replicator.rule import Mode
+
+    return None if value == "auto" else Mode(value)
+
+
+auto_mode_option = click.option(
+    "--mode",
+    type=click.Choice(["auto", *MODES]),
+    default="auto",
+    show_default=True,
+    envvar="HADRIAN_MODE",
+    show_envvar=True,
+    callback=_mode,
+    help="How the two replicate; auto asks them.",
+)
 
 mode_option = click.option(
     "--mode",

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from cli import render
-from cli.options import MODES, examples, primary_option, url_option
-from replicator.errors import BadInput, HadrianError
+from cli.options import (
+    ReportFormat,
+    auto_mode_option,
+    examples,
+    primary_option,
+    report_format_option,
+    url_option,
+)
+from replicator.errors import BadInput
 
 if TYPE_CHECKING:
     from replicator.audit import Report
-
-_Format = Literal["table", "json", "nagios", "html"]
+    from replicator.rule import Mode
 
 
 @click.command(
@@ -31,23 +37,8 @@ _Format = Literal["table", "json", "nagios", "html"]
     "Its standby or its subscriber, as an SQLAlchemy URL; without it, only what the primary alone shows is found.",
     required=False,
 )
-@click.option(
-    "--mode",
-    type=click.Choice(["auto", *MODES]),
-    default="auto",
-    show_default=True,
-    envvar="HADRIAN_MODE",
-    show_envvar=True,
-    help="How the two replicate; auto asks them.",
-)
-@click.option(
-    "--format",
-    "output",
-    type=click.Choice(["table", "json", "nagios", "html"]),
-    default="table",
-    show_default=True,
-    help="A table for people, JSON for programs, a line for monitors, or a page.",
-)
+@auto_mode_option
+@report_format_option
 @click.option(
     "--remedy",
     metavar="FILE.sql",
@@ -62,7 +53,9 @@ _Format = Literal["table", "json", "nagios", "html"]
     show_default=True,
     help="How long one query may take.",
 )
-def command(primary: str, standby: str | None, mode: str, output: _Format, remedy: Path | None, timeout: float) -> int:
+def command(
+    primary: str, standby: str | None, mode: Mode | None, output: ReportFormat, remedy: Path | None, timeout: float
+) -> int:
     """Find what will not be there after a failover.
 
     Reads the catalogs of one database and what belongs to the whole server, and compares the standby's slots,
@@ -70,19 +63,13 @@ def command(primary: str, standby: str | None, mode: str, output: _Format, remed
     role may not see is named, with the grant that would show it. Exit code 1 if anything is found that must or should
     be mended, 2 if it could not look.
     """
+    from cli import findings
     from replicator.audit import audit
-    from replicator.rule import Mode
 
     if remedy is not None and remedy.exists():
         raise BadInput(f"{remedy} exists", hint="name a new file, or remove it")
-    try:
-        report = audit(primary, standby, mode=None if mode == "auto" else Mode(mode), timeout_s=timeout)
-    except HadrianError as error:
-        if output == "nagios":  # a monitor reads standard output
-            from cli import findings
-
-            render.line(findings.nagios_blind(str(error)))
-        raise
+    with findings.told_to_monitor(output):
+        report = audit(primary, standby, mode=mode, timeout_s=timeout)
     if remedy is not None:
         _write(remedy, report)
     _show(report, output)
@@ -99,7 +86,7 @@ def _write(path: Path, report: Report) -> None:
         raise BadInput(f"cannot write {path}: {error.strerror}", hint="name a file that can be made") from error
 
 
-def _show(report: Report, output: _Format) -> None:
+def _show(report: Report, output: ReportFormat) -> None:
     from cli import findings
 
     match output:

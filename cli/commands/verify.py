@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from cli import render
-from cli.options import MODES, examples, primary_option, standby_option
-from replicator.errors import BadInput, HadrianError
+from cli.options import (
+    ReportFormat,
+    auto_mode_option,
+    examples,
+    primary_option,
+    report_format_option,
+    standby_option,
+    tables_option,
+)
+from replicator.errors import BadInput
 
 if TYPE_CHECKING:
     from replicator.comparison import What
+    from replicator.rule import Mode
     from replicator.verify import Report
 
-_Format = Literal["table", "json", "nagios", "html"]
 _WHAT = ("rows", "schema", "settings", "libraries", "sequences", "lobs", "collations", "roles", "tablespaces")
 
 
@@ -28,22 +36,8 @@ _WHAT = ("rows", "schema", "settings", "libraries", "sequences", "lobs", "collat
 )
 @primary_option
 @standby_option
-@click.option(
-    "--mode",
-    type=click.Choice(["auto", *MODES]),
-    default="auto",
-    show_default=True,
-    envvar="HADRIAN_MODE",
-    show_envvar=True,
-    help="How the two replicate; auto asks them.",
-)
-@click.option(
-    "--table",
-    "tables",
-    metavar="PATTERN",
-    multiple=True,
-    help="Tables whose rows are compared, as schema.table with * and ?; repeat it. By default, all.",
-)
+@auto_mode_option
+@tables_option
 @click.option(
     "--what",
     metavar="KINDS",
@@ -95,19 +89,12 @@ _WHAT = ("rows", "schema", "settings", "libraries", "sequences", "lobs", "collat
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write what would mend a subscriber's rows into a new file, for review; nothing is run.",
 )
-@click.option(
-    "--format",
-    "output",
-    type=click.Choice(["table", "json", "nagios", "html"]),
-    default="table",
-    show_default=True,
-    help="A table for people, JSON for programs, a line for monitors, or a page.",
-)
+@report_format_option
 def command(
     *,
     primary: str,
     standby: str,
-    mode: str,
+    mode: Mode | None,
     tables: tuple[str, ...],
     what: str,
     indexes: bool,
@@ -120,7 +107,7 @@ def command(
     show_values: bool,
     resume: Path | None,
     repair: Path | None,
-    output: _Format,
+    output: ReportFormat,
 ) -> int:
     """Find out whether the standby holds what the primary holds.
 
@@ -128,9 +115,9 @@ def command(
     is proven to be, or explained by what each node had seen. The role needs SELECT and pg_monitor; what more would show
     more is named. Exit code 1 if something is different, 2 if it could not tell.
     """
+    from cli import findings
     from cli.progress import progress
     from replicator.comparison import Progress, Request
-    from replicator.rule import Mode
     from replicator.verify import verify
 
     if repair is not None and repair.exists():
@@ -148,22 +135,15 @@ def command(
         state=resume,
         repair=repair,
     )
-    try:
-        with progress("comparing", None) as advance:
-            done = 0
+    with findings.told_to_monitor(output), progress("comparing", None) as advance:
+        done = 0
 
-            def watch(seen: Progress) -> None:
-                nonlocal done
-                advance(seen.done - done, seen.object, seen.total)
-                done = seen.done
+        def watch(seen: Progress) -> None:
+            nonlocal done
+            advance(seen.done - done, seen.object, seen.total)
+            done = seen.done
 
-            report = verify(primary, standby, request, mode=None if mode == "auto" else Mode(mode), watch=watch)
-    except HadrianError as error:
-        if output == "nagios":  # a monitor reads standard output
-            from cli import findings
-
-            render.line(findings.nagios_blind(str(error)))
-        raise
+        report = verify(primary, standby, request, mode=mode, watch=watch)
     _show(report, output)
     if report.cut is not None:
         raise report.cut
@@ -181,7 +161,7 @@ def _kinds(text: str, *, indexes: bool) -> frozenset[What]:
     return frozenset(map(What, names))
 
 
-def _show(report: Report, output: _Format) -> None:
+def _show(report: Report, output: ReportFormat) -> None:
     from cli import differences
 
     match output:

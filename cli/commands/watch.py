@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import render
-from cli.options import MODES, Duration, Output, examples, format_option, primary_option, standby_option
+from cli.options import (
+    Duration,
+    Output,
+    auto_mode_option,
+    examples,
+    format_option,
+    primary_option,
+    standby_option,
+    tables_option,
+)
 from replicator.errors import BadInput
 
 if TYPE_CHECKING:
+    from replicator.rule import Mode
     from replicator.watch.board import Passed
 
 _HIGHEST_PORT = 65_535
@@ -26,22 +36,8 @@ _SHOWN = 5  # findings in one line
 )
 @primary_option
 @standby_option
-@click.option(
-    "--mode",
-    type=click.Choice(["auto", *MODES]),
-    default="auto",
-    show_default=True,
-    envvar="HADRIAN_MODE",
-    show_envvar=True,
-    help="How the two replicate; auto asks them.",
-)
-@click.option(
-    "--table",
-    "tables",
-    metavar="PATTERN",
-    multiple=True,
-    help="Tables whose rows are compared, as schema.table with * and ?; repeat it. By default, all.",
-)
+@auto_mode_option
+@tables_option
 @click.option(
     "--every",
     metavar="TIME",
@@ -69,7 +65,7 @@ _SHOWN = 5  # findings in one line
 def command(
     primary: str,
     standby: str,
-    mode: str,
+    mode: Mode | None,
     tables: tuple[str, ...],
     every: float,
     rate: float,
@@ -83,13 +79,12 @@ def command(
     the primary, for which the role needs hadrian_watcher; without it there is no history. Ends at Ctrl-C.
     """
     from replicator.comparison import Request, What
-    from replicator.rule import Mode
     from replicator.watch.loop import Watch
     from replicator.watch.metrics import Metrics, served
 
     host, port = _address(listen)
     request = Request(frozenset(What) - {What.INDEXES}, tables=tables, rate=rate * 1e6)
-    watch = Watch((primary, standby), request, mode=None if mode == "auto" else Mode(mode), every_s=every)
+    watch = Watch((primary, standby), request, mode=mode, every_s=every)
     with served(Metrics(watch.board, lambda: watch.observer.standing), host, port) as chosen:
         click.echo(f"watching; metrics at http://{host}:{chosen}/metrics", err=True)
         with contextlib.suppress(KeyboardInterrupt):  # how it is meant to end
