@@ -45,7 +45,7 @@ from replicator.postgres.verify.reader import Reader
 from replicator.postgres.verify.repair import Repair
 from replicator.postgres.verify.row_image import Digest, Key, Range, Rows
 from replicator.postgres.verify.subscribed import Absent, Subscribed
-from replicator.postgres.verify.subscription_nodes import SubscriptionNodes, position
+from replicator.postgres.verify.subscription_nodes import SubscriptionNodes
 from replicator.rule import Unseen
 from replicator.settling import Doubt, Sight, judged
 
@@ -183,7 +183,7 @@ class _Comparison:
         return True
 
     def _compared(self) -> Iterator[Compared | Suspect | Progress]:
-        self._since = began = position(self._publisher)
+        self._since = began = self._publisher.log_position()
         suspects: list[Key] = []
         with contextlib.closing(self._doubtful(began)) as doubtful:
             for one in doubtful:

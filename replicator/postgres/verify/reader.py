@@ -9,6 +9,7 @@ from psycopg import sql as pgsql
 from sqlalchemy import Row
 
 from replicator import sql
+from replicator.position import Lsn
 from replicator.postgres.adapter import PostgresDatabase
 from replicator.postgres.connection import driver
 
@@ -25,7 +26,7 @@ class Reader:
 
     def __init__(self, database: PostgresDatabase, timeout_s: float) -> None:
         self._database = database
-        self._limits = {"statement_ms": str(round(timeout_s * 1000)), "lock_ms": str(_LOCK_TIMEOUT_MS)}
+        self._limits = limits(timeout_s)
         self.where = database.where
 
     def ask(self, question: LiteralString, **parameters: object) -> Sequence[Row[Any]]:
@@ -41,6 +42,10 @@ class Reader:
             reading.execute(sql.load("postgres/verify/reading"), self._limits)
             return reading.execute(sql.load(f"postgres/{question}"), parameters).all()
 
+    def log_position(self) -> Lsn:
+        """Return a position behind every commit that the node, a primary, shows. Raises: as `ask`."""
+        return Lsn(self.ask("verify/log_position")[0].lsn)
+
     def read(self, statement: pgsql.Composed) -> list[tuple[Any, ...]]:
         """Return the rows of a statement that was put together. Raises: as `ask`."""
         with self._database.connect() as connection:
@@ -48,6 +53,11 @@ class Reader:
             reading.execute(sql.load("postgres/verify/reading"), self._limits)
             # In binary form, which only the protocol of one statement at a time gives.
             return driver(connection).execute(statement, binary=True).fetchall()
+
+
+def limits(statement_s: float) -> dict[str, str]:
+    """Return the times that a session may wait, as `verify/reading` and `verify/tuple_session` take them."""
+    return {"statement_ms": str(round(statement_s * 1000)), "lock_ms": str(_LOCK_TIMEOUT_MS)}
 
 
 def composed(name: str, **parts: pgsql.Composable) -> pgsql.Composed:

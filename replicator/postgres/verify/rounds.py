@@ -176,7 +176,7 @@ class _Rounds:
             self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
             clear = self._is_clear()
             here = self._read(self._primary, list(doubts))
-            position = self._position()
+            position = self._primary.log_position()
             words = {name: one.see_primary(here.get(name), clear=clear) for name, one in doubts.items()}
             yield from self._judged(doubts, words)
             there = self._replayed(position, list(doubts)) if doubts else {}
@@ -231,9 +231,6 @@ class _Rounds:
         open_here = [xid for xid in here.running if xid < there.xmax]
         open_there = self._standby.ask("verify/running_transactions", xids=open_here) if open_here else ()
         return there.xmax <= here.xmax and len(open_there) == len(open_here)
-
-    def _position(self) -> Lsn:
-        return Lsn(self._primary.ask("verify/log_position")[0].lsn)
 
     def _suspect(
         self,

@@ -53,7 +53,7 @@ class SubscriptionNodes:
         self._rounds += 1
         clear = not self._writers or (self._rounds % 2 == 1 and self._are_over(self._writers))
         seen = self._here.sights(list(keys))
-        self._position = position(self._publisher)
+        self._position = self._publisher.log_position()
         return seen, clear
 
     def has_caught_up(self, deadline: float) -> bool:
@@ -86,8 +86,3 @@ class SubscriptionNodes:
                 return False
             time.sleep(_POLL_S)
         return True
-
-
-def position(publisher: Reader) -> Lsn:
-    """Return a position behind every commit that the publisher shows. Raises: as `Reader.ask`."""
-    return Lsn(publisher.ask("verify/log_position")[0].lsn)

@@ -24,12 +24,12 @@ from replicator import sql
 from replicator.errors import HadrianError, NodeLost, NodeUnreachable, QueryTimedOut
 from replicator.postgres.connection import Server, driver
 from replicator.postgres.errors import connecting, translated
+from replicator.postgres.verify.reader import limits
 
 _ATTEMPTS = 5
 _POLL_S = 0.2
 _SLOW_S = 1.0  # an attempt that took longer was ended by silence, and another would be as well
 _SILENCE_S = 10.0  # behind its own limit, after which a node that says nothing is taken for lost
-_LOCK_TIMEOUT_MS = 1000  # whoever holds a table this long rewrites it
 
 # Source: PostgreSQL documentation, Appendix A. Damage shows as internal errors and data corrupted (XX), as values that
 # no input would have made (22) or that are too large (54), as blocks or files that the system does not give (58).
@@ -72,7 +72,7 @@ class TupleSession:
         self._server = server
         self._limit_s = limit_s
         self._due = math.inf
-        self._limits = {"statement_ms": str(round(limit_s * 1000)), "lock_ms": str(_LOCK_TIMEOUT_MS)}
+        self._limits = limits(limit_s)
         self._connection: sqlalchemy.Connection | None = None
         self._holds_snapshot = False
         self._stopped = False
