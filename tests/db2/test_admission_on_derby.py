@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +14,7 @@ from replicator.errors import KeyMissing, NotConfigured, QuotaExceeded
 from replicator.position import Cursor
 from replicator.store import checkpoints, keyring, quota, reader, sealing
 from replicator.store.writer import Writer, publish
-from tests.fixtures.derby import Derby, Peer
 from tests.fixtures.derby_store import FAR, LARGE, Node, feed
-
-
-@pytest.fixture(scope="module")
-def made(derby: Derby) -> Iterator[Node]:
-    """Make the database once."""
-    with contextlib.closing(Node(Peer(derby.port, "ADMIT"))) as node:
-        yield node
-
-
-@pytest.fixture
-def node(made: Node) -> Node:
-    """Empty it for one test."""
-    made.reset()
-    return made
-
-
-@pytest.fixture
-def database(node: Node) -> Db2Database:
-    """Give the store."""
-    return node.database
 
 
 def test_sealed_chunks_come_back_with_their_keys(

@@ -32,31 +32,11 @@ from replicator.store.standbys import standing
 from replicator.store.writer import Writer, publish
 from replicator.topology import Standby
 from tests.fixtures.db2_catalog import HOSTS
-from tests.fixtures.derby import Derby, Peer
+from tests.fixtures.derby import Peer
 from tests.fixtures.derby_store import FAR, LARGE, Node, artifact, feed
 from tests.fixtures.drda_rewriting import Refusal
 
 ABSENT = b"a" * 32
-
-
-@pytest.fixture(scope="module")
-def made(derby: Derby) -> Iterator[Node]:
-    """Make the database once."""
-    with contextlib.closing(Node(Peer(derby.port, "STORE"))) as node:
-        yield node
-
-
-@pytest.fixture
-def node(made: Node) -> Node:
-    """Empty it for one test."""
-    made.reset()
-    return made
-
-
-@pytest.fixture
-def database(node: Node) -> Db2Database:
-    """Give the store."""
-    return node.database
 
 
 @pytest.fixture
